@@ -1,0 +1,246 @@
+"""The command line: parse, call, exit code."""
+
+import argparse
+import fnmatch
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from trials import __version__
+from trials.errors import UserError, unknown
+from trials.experiment import Experiment, override
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors in one sentence, without the usage dump."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message[:1].upper()}{message[1:]}.\nSee: python run_trials.py --help")
+
+
+def whole(minimum: int) -> Any:
+    """An argument type: a whole number from `minimum` on."""
+
+    def convert(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = minimum - 1
+        if value < minimum:
+            raise argparse.ArgumentTypeError(f"must be a whole number of at least {minimum}. Received: '{text}'")
+        return value
+
+    return convert
+
+
+def workers(text: str) -> str | int:
+    return text if text == "auto" else whole(1)(text)
+
+
+def parser() -> Parser:
+    """Every option, grouped for --help."""
+    new = Parser(
+        prog="run_trials.py",
+        description="Trains each configuration of an experiment N times from recorded seeds and tabulates the spread.",
+        allow_abbrev=False,
+        add_help=False,
+    )
+    do = new.add_argument_group("what to do (one of)").add_mutually_exclusive_group()
+    do.add_argument(
+        "--experiment",
+        nargs="*",
+        action="extend",
+        metavar="NAME|FILE.py",
+        help="run these experiments; without a name: list them",
+    )
+    do.add_argument(
+        "--list", nargs="?", const="*", metavar="PATTERN", help="builders, experiments, datasets, engines, executors"
+    )
+    do.add_argument("--version", action="store_true", help="the version of this project")
+    do.add_argument("--help", action="store_true", help="this page")
+    what = new.add_argument_group("what to train")
+    what.add_argument("--trials", type=whole(1), metavar="N", help="trainings of each configuration")
+    what.add_argument("--epochs", type=whole(1), metavar="N", help="epochs of each training")
+    what.add_argument(
+        "--seed", type=whole(0), default=0, metavar="N", help="seed of the first trial (default 0); trial i has N+i-1"
+    )
+    what.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=V1,V2",
+        help="sweep or fix an option; also NAME=START:STOP:STEP, stop included",
+    )
+    what.add_argument("--variants", metavar="A,B", help="only these variants")
+    how = new.add_argument_group("how")
+    how.add_argument(
+        "--engine", choices=("auto", "graph", "fit"), default="auto", help="what trains (default auto: graph)"
+    )
+    how.add_argument("--executor", choices=("auto", "inline", "processes"), default="auto", help="where trials run")
+    how.add_argument("--workers", type=workers, default="auto", metavar="N|auto", help="worker processes")
+    how.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
+    where = new.add_argument_group("files")
+    where.add_argument(
+        "--data-dir", metavar="DIR", help="image data (default: TRIALS_DATA_DIR, Keras's cache, a download)"
+    )
+    where.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    where.add_argument("--fresh", action="store_true", help="move earlier results aside and start anew")
+    where.add_argument("--dry-run", action="store_true", help="say what would be trained, train nothing")
+    where.add_argument("--quiet", action="store_true", help="no progress bar, no tables")
+    return new
+
+
+def values(text: str) -> tuple[str, tuple[Any, ...]]:
+    """`name=v1,v2` or `name=start:stop:step` (stop included) as a name and its values."""
+    name, equals, right = text.partition("=")
+    if not equals or not name or not right:
+        raise UserError(f"--set takes NAME=V1,V2,... or NAME=START:STOP:STEP. Received: '{text}'.")
+    if re.fullmatch(r"-?\d+:-?\d+(:-?\d+)?", right):
+        start, stop, step = (*map(int, right.split(":")), 1)[:3]
+        if step == 0 or (stop - start) * step < 0 or abs((stop - start) // step) >= 100_000:
+            raise UserError(
+                f"--set {text}: from {start} to {stop} in steps of {step} is no range of at most 100,000 values."
+            )
+        return name, tuple(range(start, stop + (1 if step > 0 else -1), step))
+    return name, tuple(value(part) for part in right.split(","))
+
+
+def value(text: str) -> Any:
+    """A number, true, false, none, or the text itself."""
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def find(name: str) -> tuple[Experiment, dict[str, Any]]:
+    """An experiment by name or from a user's file, and what running it needs beside."""
+    if not name.endswith(".py"):
+        from experiments import EXPERIMENTS
+
+        if name not in EXPERIMENTS:
+            raise unknown("experiment", name, EXPERIMENTS)
+        return EXPERIMENTS[name], {}
+    from trials.sources import load_file
+
+    path = Path(name).absolute()
+    module, text = load_file(path)
+    found = [thing for thing in vars(module).values() if isinstance(thing, Experiment)]
+    chosen = [thing for thing in (getattr(module, "EXPERIMENT", None),) if isinstance(thing, Experiment)] or found
+    if len(chosen) != 1:
+        raise UserError(f"{name} must define one experiment, as EXPERIMENT = Experiment(...). Found: {len(chosen)}.")
+    return chosen[0], {"base": path.parent, "sources": {module.__name__: (str(path), text)}}
+
+
+def listing(pattern: str) -> str:
+    """Everything there is, by kind, with a line on each."""
+    from experiments import EXPERIMENTS
+    from models import BUILDERS
+    from trials.datasets import DATASETS
+    from trials.engines import ENGINES
+    from trials.executors import EXECUTORS
+
+    kinds = {
+        "builders": {name: (builder.__doc__ or "").splitlines()[0] for name, builder in BUILDERS.items()},
+        "experiments": {name: experiment.question for name, experiment in EXPERIMENTS.items()},
+        "datasets": {name: known.about for name, known in DATASETS.items()},
+        "engines": ENGINES,
+        "executors": EXECUTORS,
+    }
+    shown = {
+        kind: {name: about for name, about in table.items() if fnmatch.fnmatch(name, pattern)}
+        for kind, table in kinds.items()
+    }
+    if not any(shown.values()):
+        raise unknown("name", pattern, [name for table in kinds.values() for name in table])
+    width = max(len(name) for table in shown.values() for name in table)
+    blocks = [
+        "\n".join([kind, *(f"  {name:<{width}}  {about}" for name, about in table.items())])
+        for kind, table in shown.items()
+        if table
+    ]
+    return "\n\n".join(blocks)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the named experiments one after another; the worst exit code counts."""
+    from trials import run as runner
+    from trials.datasets import data_directory
+
+    chosen = []
+    for name in arguments.experiment:
+        declared, extra = find(name)
+        variants = tuple(arguments.variants.split(",")) if arguments.variants else ()
+        asked = override(
+            declared,
+            trials=arguments.trials,
+            epochs=arguments.epochs,
+            variants=variants,
+            values=dict(map(values, arguments.set)),
+        )
+        chosen.append((declared, asked, extra))
+    directory = data_directory(arguments.data_dir)
+    code = 0
+    for declared, asked, extra in chosen:
+        settings = runner.Settings(
+            results=arguments.results,
+            data_directory=directory,
+            seed=arguments.seed,
+            engine=arguments.engine,
+            executor=arguments.executor,
+            workers=arguments.workers,
+            device=arguments.device,
+            fresh=arguments.fresh,
+            quiet=arguments.quiet,
+            command=("python", *sys.argv),
+            **extra,
+        )
+        if arguments.dry_run:
+            print(runner.describe(asked, settings))
+        else:
+            code = max(code, runner.run(declared, asked, settings))
+    return code
+
+
+def dispatch(arguments: argparse.Namespace) -> int:
+    if arguments.version:
+        print(__version__)
+    elif arguments.list is not None:
+        print(listing(arguments.list))
+    elif arguments.experiment:
+        return run(arguments)
+    elif arguments.experiment is not None:
+        from experiments import EXPERIMENTS
+
+        print("\n".join(EXPERIMENTS))
+    else:
+        parser().print_help()
+    return 0
+
+
+def main() -> int:
+    """Exit codes: 0 all well, 1 trials failed, 2 the user's mistake, 130 Ctrl-C, 143 SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        return dispatch(parser().parse_args())
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped. What is done is kept; the same command continues.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""The oracle: every trial is built, compiled and trained by Keras's own `fit`. Slow, and always right."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from trials import datasets
+from trials.engines.model import compile_model, fresh_model, sample_losses, threshold, weights_of
+from trials.engines.results import Figures
+from trials.environment import import_keras
+from trials.experiment import Configuration
+
+
+class FitSession:
+    """Trains with `model.fit`, one epoch a call, on arrays permuted beforehand."""
+
+    def __init__(self, configuration: Configuration, classes: int) -> None:
+        self.configuration = configuration
+        self.classes = classes
+        self.parameters = 0
+
+    def start(self, seed: int, parts: datasets.Parts, ahead: Sequence[int]) -> None:
+        import_keras().backend.clear_session()  # graphs of earlier trials would pile up
+        self.parts = parts
+        input_shape = parts["train"][0].shape[1:]
+        self.model = compile_model(fresh_model(self.configuration, input_shape, self.classes, seed), self.configuration)
+        self.parameters = self.model.count_params()
+
+    def train_epoch(self, order: np.ndarray) -> float:
+        protocol = self.configuration.protocol
+        x, y = self.parts["train"]
+        weights = dict(protocol.class_weight) if protocol.class_weight else None
+        history = self.model.fit(
+            x[order], y[order], batch_size=protocol.batch_size, shuffle=False, class_weight=weights, verbose=0
+        )
+        return float(history.history["loss"][0])
+
+    def evaluate(self, part: str) -> Figures:
+        x, y = self.parts[part]
+        outputs = self.model.predict(x, batch_size=1000, verbose=0)
+        losses = np.asarray(sample_losses(self.configuration.protocol.loss)(y, outputs), np.float64)
+        return Figures(float(np.mean(self._hits(y, outputs))), float(np.mean(losses)))
+
+    def _hits(self, y: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+        if outputs.shape[-1] == 1:
+            return (outputs[:, 0] > threshold(self.configuration.protocol.loss)) == (y[:, 0] > 0.5)
+        return outputs.argmax(-1) == (y.argmax(-1) if y.ndim > 1 else y)
+
+    def weights(self) -> list[np.ndarray]:
+        return weights_of(self.model)
+
+    def restore(self, weights: list[np.ndarray]) -> None:
+        self.model.set_weights(weights)

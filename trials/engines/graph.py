@@ -1,0 +1,195 @@
+"""The default with TensorFlow: a whole epoch is one graph call, traced once for all seeds.
+
+The step is Keras's own `train_step`, so that everything a model or a protocol brings (penalties,
+batch statistics, dropout, schedules, class weights) means what it means in `fit`; only the Python
+between the steps is gone.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from trials import datasets
+from trials.engines.model import compile_model, fresh_model, sample_losses, threshold, weights_of
+from trials.engines.results import Figures
+from trials.errors import UnsupportedError, first_line
+from trials.experiment import Configuration
+
+EVALUATION_BATCH = 1000
+DRAWN_BYTES = 64 * 2**20
+# Kernels that hold a state of their own, which one traced graph could not set back for each seed.
+RESEEDED = {
+    "RandomUniform",
+    "RandomUniformInt",
+    "RandomStandardNormal",
+    "TruncatedNormal",
+    "RandomShuffle",
+    "RandomGamma",
+    "RandomPoissonV2",
+    "Multinomial",
+}
+
+
+class GraphSession:
+    """Holds one traced model; each seed's fresh weights and states are copied into it."""
+
+    def __init__(self, configuration: Configuration, classes: int) -> None:
+        self.configuration = configuration
+        self.classes = classes
+        self.parameters = 0
+        self.model: Any = None
+        self._template: Any = None
+        self._drawn: dict[int, list[np.ndarray]] = {}
+        self._held: datasets.Parts | None = None
+
+    def start(self, seed: int, parts: datasets.Parts, ahead: Sequence[int]) -> None:
+        import tensorflow as tf
+
+        if seed not in self._drawn:
+            self._draw(seed, parts["train"][0].shape[1:], ahead)
+        if self.model is None:
+            self._trace(parts)
+        for held, value in zip(self._state, self._drawn.pop(seed), strict=True):
+            held.assign(value)
+        for held, value in zip(self.model.optimizer.variables, self._optimizer_start, strict=True):
+            held.assign(value)
+        if self._held is not parts:
+            with tf.device(self._device):
+                self.parts = {name: (tf.constant(x), tf.constant(y)) for name, (x, y) in parts.items()}
+            self._held = parts
+
+    def _draw(self, seed: int, input_shape: tuple[int, ...], ahead: Sequence[int]) -> None:
+        """Builds the fresh models of this seed and of some that follow, and keeps what they start with.
+
+        Seeding TensorFlow discards its compiled graphs, so seeds are drawn many at a time.
+        """
+        self._drawn, held = {}, 0
+        for number in (seed, *ahead):
+            fresh = fresh_model(self.configuration, input_shape, self.classes, number)
+            self._drawn[number] = [np.array(variable) for variable in fresh.variables]
+            held += sum(value.nbytes for value in self._drawn[number])
+            if self.model is None and self._template is None:
+                self._template = fresh
+            if held > DRAWN_BYTES:
+                break
+
+    def _trace(self, parts: datasets.Parts) -> None:
+        """Compiles the first model drawn and traces its epoch and its evaluation.
+
+        Raises UnsupportedError where the model cannot be traced.
+        """
+        import tensorflow as tf
+
+        self._device = "/GPU:0" if tf.config.list_logical_devices("GPU") else "/CPU:0"
+        model = self._template
+        self._state = list(model.variables)
+        compile_model(model, self.configuration)
+        if model.run_eagerly:
+            raise UnsupportedError("the model asks for run_eagerly")
+        self._optimizer_start = [np.array(variable) for variable in model.optimizer.variables]
+        x, y = parts["train"]
+        signature = (tf.TensorSpec((len(x), *x.shape[1:]), x.dtype), tf.TensorSpec((len(y), *y.shape[1:]), y.dtype))
+        any_length = tuple(tf.TensorSpec((None, *spec.shape[1:]), spec.dtype) for spec in signature)
+        try:
+            epoch = tf.function(self._epoch(model, len(x)), autograph=False)
+            self._run_epoch = epoch.get_concrete_function(*signature, tf.TensorSpec((len(x),), tf.int32))
+            self._run_evaluation = tf.function(self._evaluation(model), autograph=False, input_signature=any_length)
+        except Exception as error:  # a layer that cannot be traced fails in its own way
+            raise UnsupportedError(first_line(error)) from error
+        drawing = RESEEDED & _operations(self._run_epoch.graph)
+        if drawing:
+            raise UnsupportedError(f"it draws from TensorFlow's global generator ({', '.join(sorted(drawing))})")
+        self.model = model
+        self.parameters = model.count_params()
+
+    def _epoch(self, model: Any, samples: int) -> Any:
+        import tensorflow as tf
+
+        batch = self.configuration.protocol.batch_size
+        whole, rest = divmod(samples, batch)
+        weigh = self._sample_weights()
+
+        def step(x: Any, y: Any, chosen: Any) -> Any:
+            labels = tf.gather(y, chosen)
+            data = (tf.gather(x, chosen), labels)
+            return model.train_step(data if weigh is None else (*data, weigh(labels)))["loss"]
+
+        def epoch(x: Any, y: Any, order: Any) -> Any:
+            model.reset_metrics()
+
+            def body(index: Any, _: Any) -> tuple[Any, Any]:
+                return index + 1, step(x, y, tf.reshape(order[index * batch : (index + 1) * batch], (batch,)))
+
+            loss = tf.constant(0.0)
+            if whole:
+                _, loss = tf.while_loop(lambda index, _: index < whole, body, (0, loss), parallel_iterations=1)
+            return step(x, y, order[whole * batch :]) if rest else loss
+
+        return epoch
+
+    def _sample_weights(self) -> Any:
+        import tensorflow as tf
+
+        table = self.configuration.protocol.class_weight
+        if not table:
+            return None
+        values = tf.constant([table.get(index, 1.0) for index in range(self.classes)], tf.float32)
+
+        def weigh(labels: Any) -> Any:
+            if labels.shape.rank > 1:
+                labels = tf.argmax(labels, -1) if labels.shape[-1] > 1 else labels[:, 0]
+            return tf.gather(values, tf.cast(labels, tf.int32))
+
+        return weigh
+
+    def _evaluation(self, model: Any) -> Any:
+        import tensorflow as tf
+
+        losses = sample_losses(self.configuration.protocol.loss)
+        cut = threshold(self.configuration.protocol.loss)
+
+        def hits(y: Any, outputs: Any) -> Any:
+            if outputs.shape[-1] == 1:
+                return (outputs[:, 0] > cut) == (y[:, 0] > 0.5)
+            truth = tf.argmax(y, -1) if y.shape.rank > 1 else tf.cast(y, tf.int64)
+            return tf.argmax(outputs, -1) == truth
+
+        def evaluation(x: Any, y: Any) -> Any:
+            samples = tf.shape(x)[0]
+
+            def body(start: Any, right: Any, loss: Any) -> tuple[Any, Any, Any]:
+                stop = tf.minimum(start + EVALUATION_BATCH, samples)
+                labels, outputs = y[start:stop], model(x[start:stop], training=False)
+                right += tf.reduce_sum(tf.cast(hits(labels, outputs), tf.float64))
+                return stop, right, loss + tf.reduce_sum(tf.cast(losses(labels, outputs), tf.float64))
+
+            zero = tf.constant(0.0, tf.float64)
+            _, right, loss = tf.while_loop(
+                lambda start, *_: start < samples, body, (0, zero, zero), parallel_iterations=1
+            )
+            return right / tf.cast(samples, tf.float64), loss / tf.cast(samples, tf.float64)
+
+        return evaluation
+
+    def train_epoch(self, order: np.ndarray) -> float:
+        import tensorflow as tf
+
+        return float(self._run_epoch(*self.parts["train"], tf.constant(order)))
+
+    def evaluate(self, part: str) -> Figures:
+        accuracy, loss = self._run_evaluation(*self.parts[part])
+        return Figures(float(accuracy), float(loss))
+
+    def weights(self) -> list[np.ndarray]:
+        return weights_of(self.model)
+
+    def restore(self, weights: list[np.ndarray]) -> None:
+        self.model.set_weights(weights)
+
+
+def _operations(graph: Any) -> set[str]:
+    """The types of all operations in a traced graph and in the functions it calls."""
+    definition = graph.as_graph_def()
+    nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
+    return {node.op for node in nodes}

@@ -1,0 +1,105 @@
+"""A fresh model for every trial: built from the trial's seed, checked, compiled."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from trials.environment import import_keras
+from trials.errors import UserError, first_line
+from trials.experiment import Configuration, Identifier
+from trials.seeds import Stream, dropout_states, integer
+
+
+def fresh_model(configuration: Configuration, input_shape: tuple[int, ...], classes: int, seed: int) -> Any:
+    """The configuration's model as a trial of this seed starts with it, uncompiled.
+
+    Raises UserError when the builder fails or returns something that cannot be trained on the data.
+    """
+    keras = import_keras()
+    keras.utils.set_random_seed(integer(seed, Stream.WEIGHTS))
+    name = getattr(configuration.variant.builder, "__name__", "builder")
+    try:
+        model = configuration.variant.builder(input_shape=input_shape, classes=classes, **configuration.options)
+    except Exception as error:
+        raise UserError(f"The builder '{name}' failed for {configuration.label}: {first_line(error)}") from error
+    if not isinstance(model, keras.Model):
+        raise UserError(f"The builder '{name}' must return a keras.Model. Received: {type(model).__name__}.")
+    if not model.built:
+        model.build((None, *input_shape))
+    generators = seed_generators(model)
+    for variable, state in zip(generators, dropout_states(seed, len(generators)), strict=True):
+        variable.assign(state)
+    return model
+
+
+def check_output(model: Any, configuration: Configuration, classes: int, labels: str) -> None:
+    """Raises UserError where the model's output does not fit the data's classes."""
+    expected = (None, 1) if labels == "binary" else (None, classes)
+    name = getattr(configuration.variant.builder, "__name__", "builder")
+    if model.compiled:
+        raise UserError(f"The builder '{name}' must return an uncompiled model: the protocol compiles it.")
+    shape = getattr(model, "output_shape", None)
+    if shape != expected:
+        raise UserError(
+            f"The builder '{name}' must return outputs of shape {expected} for this data. Received: {shape} ({configuration.label})."
+        )
+
+
+def seed_generators(model: Any) -> list[Any]:
+    """The states of all seed generators (dropout, noise) in the model, in the model's own order."""
+    return [variable for variable in model.variables if variable.path.endswith("seed_generator_state")]
+
+
+def compile_model(model: Any, configuration: Configuration) -> Any:
+    """Compiles with a fresh optimizer and the protocol's loss; metrics are the runner's own business."""
+    protocol = configuration.protocol
+    try:
+        model.compile(optimizer=keras_optimizer(protocol.optimizer), loss=keras_loss(protocol.loss), jit_compile=False)
+        model.optimizer.build(model.trainable_variables)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"The protocol of {configuration.label} cannot be compiled: {first_line(error)}") from error
+    return model
+
+
+def keras_optimizer(identifier: Identifier) -> Any:
+    """A fresh optimizer; `learning_rate` may itself be a `{"class_name", "config"}` schedule."""
+    keras = import_keras()
+    if isinstance(identifier, str):
+        return keras.optimizers.get(identifier)
+    config = dict(identifier["config"])
+    if isinstance(config.get("learning_rate"), Mapping):
+        schedules = keras.optimizers.schedules
+        config["learning_rate"] = schedules.serialize(schedules.deserialize(dict(config["learning_rate"])))
+    return keras.optimizers.get({**identifier, "config": config})
+
+
+def keras_loss(identifier: Identifier) -> Any:
+    """The Keras loss that an identifier names."""
+    keras = import_keras()
+    return keras.losses.get(
+        identifier if isinstance(identifier, str) else {**identifier, "config": dict(identifier["config"])}
+    )
+
+
+def sample_losses(identifier: Identifier) -> Callable[[Any, Any], Any]:
+    """The same loss as a function of (labels, outputs) that returns one value a sample."""
+    loss = keras_loss(identifier)
+    return loss.call if hasattr(loss, "call") else loss
+
+
+def threshold(identifier: Identifier) -> float:
+    """The output from which a binary head says 1: a logit of 0, or a probability of 0.5."""
+    logits = not isinstance(identifier, str) and identifier["config"].get("from_logits", False)
+    return 0.0 if logits else 0.5
+
+
+def is_finite(*values: float | None) -> bool:
+    """Whether no figure is NaN or infinite; absent figures do not count."""
+    return all(value is None or math.isfinite(value) for value in values)
+
+
+def weights_of(model: Any) -> list[np.ndarray]:
+    """Copies of the model's weights, batch-norm statistics included."""
+    return [np.array(weight) for weight in model.get_weights()]

@@ -1,0 +1,60 @@
+"""What passes between driver, executor and engine: the work and the outcome of a trial."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from trials.experiment import Configuration, Data
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One configuration and the (trial, seed) pairs it is to be trained from."""
+
+    index: int
+    configuration: Configuration
+    data: Data
+    seeds: tuple[tuple[int, int], ...]
+    engine: str
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Accuracy (a fraction, 0 to 1) and mean loss of a model on one split, in inference mode."""
+
+    accuracy: float
+    loss: float
+
+
+@dataclass
+class Epoch:
+    """One epoch of a learning curve; None where the protocol does not record a split.
+
+    `train_loss` is what was minimised: the mean over the epoch's samples while the weights moved,
+    regularisation included, as in Keras's history. All other figures are in inference mode.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float | None = None
+    validation: Figures | None = None
+    test: Figures | None = None
+
+
+@dataclass
+class TrialResult:
+    """Everything that is kept of one trial."""
+
+    trial: int
+    seed: int
+    status: str
+    "`ok`, `diverged` (a loss became NaN or infinite), `failed` (an error) or `timeout`."
+    epochs: int = 0
+    best_epoch: int | None = None
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    parameters: int | None = None
+    error: str = ""
+    curve: list[Epoch] = field(default_factory=list)
+    engine: str = ""
+    seconds: float = 0.0
+    notes: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,135 @@
+"""One trial's life: the same for every engine that trains one seed after another."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+from typing import Protocol as Interface
+
+import numpy as np
+
+from trials import datasets
+from trials.engines.model import is_finite
+from trials.engines.results import Epoch, Figures, TrialResult
+from trials.errors import UnsupportedError, first_line
+from trials.experiment import Protocol
+from trials.seeds import batch_order
+
+OnEpoch = Callable[[], None]
+
+
+class Session(Interface):
+    """A model under training. An engine provides this; the loop below does the rest."""
+
+    parameters: int
+
+    def start(self, seed: int, parts: datasets.Parts, ahead: Sequence[int]) -> None:
+        """Takes the weights, optimizer state and dropout states that this seed starts with.
+
+        `ahead` are the seeds that follow: a session may prepare for them now.
+        """
+
+    def train_epoch(self, order: np.ndarray) -> float:
+        """One pass over the training samples in this order; returns the mean loss that was minimised."""
+
+    def evaluate(self, part: str) -> Figures:
+        """Accuracy and mean loss, without regularisation, in inference mode."""
+
+    def weights(self) -> Any:
+        """A copy of the current weights, to be handed to `restore`."""
+
+    def restore(self, weights: Any) -> None:
+        """Puts such weights back."""
+
+
+def run_trial(
+    session: Session,
+    trial: int,
+    seed: int,
+    ahead: Sequence[int],
+    protocol: Protocol,
+    parts: datasets.Parts,
+    on_epoch: OnEpoch,
+) -> TrialResult:
+    """Trains one trial and measures it; an error becomes the result's `failed`, never an exception."""
+    result = TrialResult(trial, seed, "ok")
+    started = time.perf_counter()
+    try:
+        session.start(seed, parts, ahead)
+        result.parameters = session.parameters
+        _train(session, seed, protocol, parts, result, on_epoch)
+    except UnsupportedError:
+        raise
+    except Exception as error:  # whatever a user's layers do, the other trials go on
+        result.status, result.error = "failed", first_line(error)
+        result.best_epoch, result.metrics = None, {}
+    result.seconds = time.perf_counter() - started
+    return result
+
+
+def _train(
+    session: Session, seed: int, protocol: Protocol, parts: datasets.Parts, result: TrialResult, on_epoch: OnEpoch
+) -> None:
+    samples = len(parts["train"][0])
+    best: tuple[float, int, Any] | None = None
+    for number in range(1, protocol.epochs + 1):
+        loss = session.train_epoch(batch_order(seed, number, samples, protocol.shuffle))
+        epoch = _measure(session, protocol, number, loss)
+        result.curve.append(epoch)
+        result.epochs = number
+        on_epoch()
+        if not is_finite(loss, epoch.validation.loss if epoch.validation else None):
+            result.status, result.error = "diverged", f"the loss became {loss} in epoch {number}"
+            return
+        if protocol.select != "last":
+            score = _score(epoch, protocol.select)
+            if best is None or score > best[0]:
+                best = (score, number, session.weights())
+            elif protocol.patience is not None and number - best[1] >= protocol.patience:
+                break
+    result.best_epoch = result.epochs if best is None else best[1]
+    if best is not None and best[1] != result.epochs:
+        session.restore(best[2])
+    _report(session, protocol, parts, result)
+
+
+def _measure(session: Session, protocol: Protocol, number: int, loss: float) -> Epoch:
+    epoch = Epoch(number, loss)
+    if "train" in protocol.record:
+        epoch.train_accuracy = session.evaluate("train").accuracy
+    if "validation" in protocol.record or protocol.select != "last":
+        epoch.validation = session.evaluate("validation")
+    if protocol.evaluates_test(number):
+        epoch.test = session.evaluate("test")
+    return epoch
+
+
+def _score(epoch: Epoch, select: str) -> float:
+    assert epoch.validation is not None
+    return epoch.validation.accuracy if select == "validation_accuracy" else -epoch.validation.loss
+
+
+def _report(session: Session, protocol: Protocol, parts: datasets.Parts, result: TrialResult) -> None:
+    """The figures of the selected weights; what the curve already holds is not measured again."""
+    selected = result.curve[(result.best_epoch or result.epochs) - 1]
+    train_accuracy = selected.train_accuracy
+    if train_accuracy is None:
+        train_accuracy = session.evaluate("train").accuracy
+    validation = selected.validation or (session.evaluate("validation") if "validation" in parts else None)
+    test = _trajectory_mean(protocol, result) if protocol.evaluate_every else selected.test or session.evaluate("test")
+    result.metrics = {
+        "train_accuracy": train_accuracy,
+        "train_loss": selected.train_loss,
+        "validation_accuracy": validation.accuracy if validation else None,
+        "validation_loss": validation.loss if validation else None,
+        "test_accuracy": test.accuracy,
+        "test_loss": test.loss,
+    }
+    if not is_finite(*result.metrics.values()):
+        result.status, result.error = "diverged", f"the network's outputs are not finite after epoch {result.epochs}"
+        result.best_epoch, result.metrics = None, {}
+
+
+def _trajectory_mean(protocol: Protocol, result: TrialResult) -> Figures:
+    every = protocol.evaluate_every or 1
+    tests = [epoch.test for epoch in result.curve if epoch.test and epoch.epoch % every == 0]
+    return Figures(float(np.mean([test.accuracy for test in tests])), float(np.mean([test.loss for test in tests])))

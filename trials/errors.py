@@ -1,0 +1,26 @@
+"""Failures that are told to the user in a sentence, not in a traceback."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """The user's mistake, found before anything is trained: exit code 2, nothing written."""
+
+
+class UnsupportedError(Exception):
+    """An engine cannot honour this model or protocol; the message says why."""
+
+
+def unknown(kind: str, received: str, allowed: Iterable[str]) -> UserError:
+    """The error for a name that does not exist, with the nearest one that does."""
+    names = list(allowed)
+    near = difflib.get_close_matches(received, names, n=1, cutoff=0.5)
+    guess = f" Did you mean '{near[0]}'?" if near else ""
+    return UserError(f"Unknown {kind} '{received}'.{guess}\nAllowed: {', '.join(names) or 'none'}.")
+
+
+def first_line(error: BaseException) -> str:
+    """An exception as one line for a table: its type and the first line of its message."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

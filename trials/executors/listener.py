@@ -1,0 +1,21 @@
+"""What an executor tells the driver."""
+
+from typing import Protocol
+
+from trials.engines.results import TrialResult, Unit
+
+
+class Listener(Protocol):
+    """The driver's side: only it writes results."""
+
+    def on_start(self, device: str) -> None:
+        """All models are sound; training begins on 'cpu' or 'gpu'."""
+
+    def on_epochs(self, count: int) -> None:
+        """So many more epochs are trained."""
+
+    def on_result(self, unit: Unit, result: TrialResult) -> None:
+        """A trial has ended."""
+
+    def on_message(self, text: str) -> None:
+        """Something the user should know, in one line."""

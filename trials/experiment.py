@@ -1,0 +1,318 @@
+"""What is asked: experiments, variants, protocols and published figures, as plain declarations."""
+
+import dataclasses
+import inspect
+import itertools
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from trials.errors import UserError, unknown
+
+SPLITS = ("train", "validation", "test")
+SELECTIONS = ("last", "validation_accuracy", "validation_loss")
+LABELS = ("index", "one_hot", "binary")
+Builder = Callable[..., Any]
+Identifier = str | Mapping[str, Any]
+
+
+def require(condition: bool, message: str) -> None:
+    if not condition:
+        raise UserError(message)
+
+
+def _positive(name: str, value: Any) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    require(whole and value >= 1, f"{name} must be a whole number of at least 1. Received: {value!r}.")
+
+
+def _fraction(name: str, value: Any) -> None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    require(number and 0 < value < 1, f"{name} must lie between 0 and 1. Received: {value!r}.")
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which data, and everything that is done to it before a network sees it.
+
+    `source` is a name of `trials.datasets`, the path of a `.csv` or `.npz` file, or a function
+    without arguments that returns `(x, y)` or `((x_train, y_train), (x_test, y_test))`.
+    Steps are applied in the order of the fields: resize (Pillow's bilinear, in the data's own
+    type), divide by `scale`, split, then subtract `mean` and divide by `std` (a number, or one a
+    channel; `"train"` computes them on the training part alone).
+    """
+
+    source: str | Callable[[], Any]
+    size: tuple[int, int] | None = None
+    scale: float | None = None
+    mean: float | tuple[float, ...] | str | None = None
+    std: float | tuple[float, ...] | str | None = None
+    test_fraction: float | None = None
+    validation_fraction: float | None = None
+    stratified: bool = False
+    split_seed: int | None = 42
+    "None: every trial draws its own split from its own seed."
+    labels: str = "index"
+    label: str | None = None
+    "The label's column in a CSV file."
+    features: tuple[str, ...] | None = None
+    "The feature columns in a CSV file; None: all but the label."
+
+    def __post_init__(self) -> None:
+        require(
+            callable(self.source) or isinstance(self.source, str), "Data.source must be a name, a file or a function."
+        )
+        require(self.labels in LABELS, f"Data.labels must be one of {', '.join(LABELS)}. Received: {self.labels!r}.")
+        require((self.mean is None) == (self.std is None), "Data.mean and Data.std go together.")
+        for name in ("test_fraction", "validation_fraction"):
+            if getattr(self, name) is not None:
+                _fraction(f"Data.{name}", getattr(self, name))
+
+    @property
+    def resampled(self) -> bool:
+        """Whether every trial has a split of its own."""
+        return self.split_seed is None
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a variant is trained: plain values only, so that it can be hashed, sent and compared.
+
+    `optimizer` and `loss` are Keras identifiers or `{"class_name": ..., "config": ...}`.
+    `record` names the splits that are evaluated, in inference mode, after every epoch.
+    `select` says which epoch's weights are reported; `patience` stops a trial after so many
+    epochs without improvement of that validation figure. `evaluate_every` makes the reported test
+    figures the mean of evaluations after every so many epochs of one trajectory.
+    """
+
+    epochs: int
+    loss: Identifier
+    optimizer: Identifier = "adam"
+    batch_size: int = 32
+    shuffle: bool = True
+    record: tuple[str, ...] = ()
+    select: str = "last"
+    patience: int | None = None
+    class_weight: Mapping[int, float] | None = None
+    evaluate_every: int | None = None
+
+    def __post_init__(self) -> None:
+        _positive("epochs", self.epochs)
+        _positive("batch_size", self.batch_size)
+        require(isinstance(self.shuffle, bool), f"shuffle must be true or false. Received: {self.shuffle!r}.")
+        for name in self.record:
+            if name not in SPLITS:
+                raise unknown("split in Protocol.record", name, SPLITS)
+        if self.select not in SELECTIONS:
+            raise unknown("Protocol.select", str(self.select), SELECTIONS)
+        if self.patience is not None:
+            _positive("patience", self.patience)
+            require(self.select != "last", "patience needs select='validation_accuracy' or 'validation_loss'.")
+        if self.evaluate_every is not None:
+            _positive("evaluate_every", self.evaluate_every)
+            require(self.select == "last", "evaluate_every reports a trajectory: it cannot be combined with select.")
+
+    def with_value(self, name: str, value: Any) -> "Protocol":
+        """This protocol with one field changed; `learning_rate` changes the optimizer's."""
+        if name != "learning_rate":
+            return dataclasses.replace(self, **{name: value})
+        given = self.optimizer
+        optimizer: Mapping[str, Any] = {"class_name": given, "config": {}} if isinstance(given, str) else given
+        config = {**optimizer["config"], "learning_rate": value}
+        return dataclasses.replace(self, optimizer={**optimizer, "config": config})
+
+    def evaluates_test(self, epoch: int) -> bool:
+        """Whether the test figures of this epoch are part of a recorded curve or trajectory."""
+        return "test" in self.record or bool(self.evaluate_every and epoch % self.evaluate_every == 0)
+
+
+PROTOCOL_NAMES = ("epochs", "batch_size", "shuffle", "optimizer", "loss", "select", "patience", "learning_rate")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A builder with fixed options, under a name."""
+
+    name: str
+    builder: Builder
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        require(
+            bool(re.fullmatch(r"[\w.+-]+", self.name)),
+            f"A variant's name is made of letters, digits, '_', '.', '+' and '-'. Received: {self.name!r}.",
+        )
+        require(
+            callable(self.builder),
+            f"Variant '{self.name}': the builder must be a function. Received: {self.builder!r}.",
+        )
+        for name in self.options:
+            if name not in self.accepts():
+                raise unknown(f"option of variant '{self.name}'", name, self.accepts())
+
+    def accepts(self) -> tuple[str, ...]:
+        """The options the builder takes beside `input_shape` and `classes`."""
+        parameters = inspect.signature(self.builder).parameters.values()
+        named = (p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD))
+        return tuple(name for name in named if name not in ("input_shape", "classes"))
+
+
+@dataclass(frozen=True)
+class Published:
+    """A figure from a source document, with the number of runs behind each configuration it averages.
+
+    `where` restricts it to configurations (a variant, a swept value); empty: the mean over all.
+    `unlike` says why it must not be compared with this experiment, where that is so.
+    """
+
+    value: float
+    runs: int
+    source: str
+    metric: str = "test_accuracy"
+    where: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+    unlike: str = ""
+
+    def __post_init__(self) -> None:
+        _positive("Published.runs", self.runs)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One point of an experiment: a variant with one value for each swept hyperparameter."""
+
+    variant: Variant
+    values: Mapping[str, Any]
+    protocol: Protocol
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the builder is called with, beside `input_shape` and `classes`."""
+        swept = {name: value for name, value in self.values.items() if name in self.variant.accepts()}
+        return {**self.variant.options, **swept}
+
+    @property
+    def label(self) -> str:
+        """The configuration in a few words: `mlp units=10`."""
+        return " ".join([self.variant.name, *(f"{name}={value}" for name, value in self.values.items())])
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A question: data, variants, sweep, protocol, number of trials, published figures."""
+
+    name: str
+    question: str
+    data: Data
+    variants: tuple[Variant, ...]
+    protocol: Protocol
+    sweep: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    trials: int = 10
+    source: str = ""
+    published: tuple[Published, ...] = ()
+    deviations: tuple[str, ...] = ()
+    "What the command line changed, so that published figures no longer compare."
+
+    def __post_init__(self) -> None:
+        require(
+            bool(re.fullmatch(r"\w[\w.-]*", self.name)),
+            f"An experiment's name is made of letters, digits, '_', '.' and '-'. Received: {self.name!r}.",
+        )
+        _positive("trials", self.trials)
+        require(bool(self.variants), f"Experiment '{self.name}' has no variants.")
+        names = [variant.name for variant in self.variants]
+        require(len(set(names)) == len(names), f"Experiment '{self.name}': variant names repeat: {', '.join(names)}.")
+        for name, values in self.sweep.items():
+            self._check_swept(name, values)
+        needs_validation = "validation" in self.protocol.record or self.protocol.select != "last"
+        require(
+            not needs_validation or self.data.validation_fraction is not None,
+            f"Experiment '{self.name}' uses a validation split, but its data declares no validation_fraction.",
+        )
+
+    def _check_swept(self, name: str, values: tuple[Any, ...]) -> None:
+        if name not in self.settable():
+            raise unknown("option", name, self.settable())
+        require(len(values) > 0, f"Option '{name}' has no values.")
+        repeated = [value for index, value in enumerate(values) if value in values[:index]]
+        require(not repeated, f"Option '{name}' has a value twice: {repeated[:1]}.")
+        if name in PROTOCOL_NAMES:
+            for value in values:
+                self.protocol.with_value(name, value)
+
+    def settable(self) -> tuple[str, ...]:
+        """Names that `--set` and a sweep accept: builder options and fields of the protocol."""
+        options = itertools.chain.from_iterable(variant.accepts() for variant in self.variants)
+        return tuple(dict.fromkeys([*options, *PROTOCOL_NAMES]))
+
+    def configurations(self) -> tuple[Configuration, ...]:
+        """All configurations in canonical order: variants, then the sweep's values, last name fastest."""
+        return tuple(
+            self._configuration(variant, dict(zip(self.sweep, values, strict=True)))
+            for variant in self.variants
+            for values in itertools.product(*self.sweep.values())
+        )
+
+    def _configuration(self, variant: Variant, values: dict[str, Any]) -> Configuration:
+        protocol = self.protocol
+        for name, value in values.items():
+            if name in PROTOCOL_NAMES and name not in variant.accepts():
+                protocol = protocol.with_value(name, value)
+        return Configuration(variant, values, protocol)
+
+    def seeds(self, first: int) -> Iterator[tuple[int, int]]:
+        """(trial, seed) pairs: trial i of every configuration has seed `first` + i - 1."""
+        return ((trial, first + trial - 1) for trial in range(1, self.trials + 1))
+
+
+def override(
+    experiment: Experiment,
+    *,
+    trials: int | None = None,
+    epochs: int | None = None,
+    variants: tuple[str, ...] = (),
+    values: Mapping[str, tuple[Any, ...]] | None = None,
+) -> Experiment:
+    """The experiment as the command line asks for it, with each deviation from the declared one noted.
+
+    Raises UserError for names the experiment does not have and for values it cannot take.
+    """
+    changed = dict(values or {})
+    if epochs is not None:
+        changed["epochs"] = (epochs,)
+    if variants:
+        experiment = _choose_variants(experiment, variants)
+    if trials is not None:
+        experiment = dataclasses.replace(experiment, trials=trials)
+    for name, new in changed.items():
+        experiment = _change(experiment, name, new)
+    return experiment
+
+
+def _choose_variants(experiment: Experiment, names: tuple[str, ...]) -> Experiment:
+    known = {variant.name: variant for variant in experiment.variants}
+    for name in names:
+        if name not in known:
+            raise unknown(f"variant of '{experiment.name}'", name, known)
+    kept = tuple(variant for variant in experiment.variants if variant.name in names)
+    return dataclasses.replace(experiment, variants=kept)
+
+
+def _change(experiment: Experiment, name: str, new: tuple[Any, ...]) -> Experiment:
+    if name not in experiment.settable():
+        raise unknown("option", name, experiment.settable())
+    takes_it = any(name in variant.accepts() for variant in experiment.variants)
+    if len(new) > 1 or name in experiment.sweep:
+        order = dict.fromkeys([*experiment.sweep, name])
+        sweep = {key: new if key == name else experiment.sweep[key] for key in order}
+        return dataclasses.replace(experiment, sweep=sweep)
+    if takes_it:
+        fixed = tuple(
+            dataclasses.replace(v, options={**v.options, name: new[0]}) if name in v.accepts() else v
+            for v in experiment.variants
+        )
+        return dataclasses.replace(experiment, variants=fixed, deviations=(*experiment.deviations, f"{name}={new[0]}"))
+    protocol = experiment.protocol.with_value(name, new[0])
+    noted = () if protocol == experiment.protocol else (f"{name}={new[0]}",)
+    return dataclasses.replace(experiment, protocol=protocol, deviations=experiment.deviations + noted)

@@ -1,0 +1,51 @@
+"""The progress bar: trials done, epochs on long trials, time left."""
+
+import sys
+
+from tqdm import tqdm
+
+FORMAT = "{desc} |{bar}| {percentage:3.0f} %  {elapsed} gone, {remaining} left"
+
+
+class Progress:
+    """Counts in epochs, so that the time left is right within long trials too."""
+
+    def __init__(self, trials: int, epochs: int, quiet: bool) -> None:
+        self.trials = trials
+        self.done = 0
+        interactive = sys.stderr.isatty()
+        self.bar = tqdm(
+            total=epochs,
+            disable=quiet,
+            bar_format=FORMAT,
+            mininterval=0.2 if interactive else 15,
+            maxinterval=1 if interactive else 30,
+            dynamic_ncols=interactive,
+            file=sys.stderr,
+        )
+        self._label()
+
+    def epochs(self, count: int) -> None:
+        """So many more epochs are trained."""
+        self.bar.update(count)
+        self._label()
+
+    def trial(self, untrained: int) -> None:
+        """A trial has ended, so many epochs early."""
+        self.done += 1
+        self.bar.total = (self.bar.total or 0) - untrained
+        self._label()
+
+    def _label(self) -> None:
+        self.bar.set_description_str(
+            f"trials {self.done}/{self.trials}, epochs {self.bar.n}/{self.bar.total}", refresh=False
+        )
+
+    def write(self, line: str) -> None:
+        """A line above the bar."""
+        self.bar.write(line, file=sys.stderr)
+
+    def close(self) -> None:
+        self._label()
+        self.bar.refresh()
+        self.bar.close()

@@ -1,0 +1,253 @@
+"""Runs one experiment: finds what is missing, has it trained, writes every table."""
+
+import datetime
+import os
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from trials import __version__, environment
+from trials.experiment import Experiment
+
+TINY_STEPS = 2_000
+"Training steps below which a second process costs more than it saves, for a single configuration."
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to run, as opposed to what."""
+
+    results: Path = Path("results")
+    data_directory: Path | None = None
+    base: Path | None = None
+    "The folder of the user's experiment file."
+    sources: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    "Users' modules by name: path and text, for worker processes."
+    seed: int = 0
+    engine: str = "auto"
+    executor: str = "auto"
+    workers: str | int = "auto"
+    device: str = "auto"
+    fresh: bool = False
+    quiet: bool = False
+    command: Sequence[str] = ()
+
+
+def run(declared: Experiment, experiment: Experiment, settings: Settings) -> int:
+    """Trains what is missing of `experiment` (`declared` as the command line changed it).
+
+    Returns the exit code: 0, or 1 where trials failed or diverged. Raises UserError for mistakes
+    that show before training.
+    """
+    from trials import datasets
+    from trials.store import Folder
+
+    environment.check_device(settings.device)
+    environment.require_tensorflow()
+    samples = datasets.load(experiment.data, settings.data_directory, settings.base)
+    folder = Folder(
+        settings.results / experiment.name,
+        _header(experiment, settings, samples, datasets.declaration(experiment.data)),
+        settings.fresh,
+    )
+    folder.read()
+    try:
+        driver = _Driver(declared, experiment, settings, folder)
+        driver.train(samples)
+        return driver.finish(samples)
+    finally:
+        folder.close()
+
+
+def _header(experiment: Experiment, settings: Settings, samples: Any, declaration: Mapping[str, Any]) -> dict[str, Any]:
+    """What all trials of a results folder have in common."""
+    return {
+        "experiment": experiment.name,
+        "swept": list(experiment.sweep),
+        "first seed": settings.seed,
+        "engine": "graph" if settings.engine == "auto" else settings.engine,
+        "data": declaration,
+        "data checksum": samples.checksum(),
+        "versions": environment.versions(),
+        "machine": platform.machine(),
+    }
+
+
+class _Driver:
+    """Listens to the executor and keeps what it reports."""
+
+    def __init__(self, declared: Experiment, experiment: Experiment, settings: Settings, folder: Any) -> None:
+        self.declared, self.experiment, self.settings, self.folder = declared, experiment, settings, folder
+        self.device = settings.device
+        self.progress: Any = None
+        self.messages: list[str] = []
+        self.trained = 0
+        self.started = time.time()
+
+    def train(self, samples: Any) -> None:
+        from trials.progress import Progress
+        from trials.store import configuration_key
+
+        units = self._units()
+        self._tell(self.folder.problems)
+        if not units:
+            return
+        self.keys = {unit.index: configuration_key(unit.configuration) for unit in units}
+        epochs = sum(unit.configuration.protocol.epochs * len(unit.seeds) for unit in units)
+        trials = sum(len(unit.seeds) for unit in units)
+        total = len(self.experiment.configurations()) * self.experiment.trials
+        if total > trials:
+            self._tell([f"{total - trials} of {total} trials are already in {self.folder.path}."])
+        self.progress = Progress(trials, epochs, self.settings.quiet)
+        try:
+            self._execute(units, samples)
+        finally:
+            self.progress.close()
+
+    def _units(self) -> list[Any]:
+        from trials.engines.results import Unit
+
+        seeds = tuple(self.experiment.seeds(self.settings.seed))
+        units = []
+        for index, configuration in enumerate(self.experiment.configurations()):
+            needed = self.folder.missing(configuration, seeds)
+            if needed:
+                units.append(Unit(index, configuration, self.experiment.data, needed, self.settings.engine))
+        return units
+
+    def _execute(self, units: list[Any], samples: Any) -> None:
+        from trials.executors import inline, processes
+
+        workers = processes.choose_workers(self.settings.workers, units, samples)
+        if self._inline(units, workers, samples):
+            inline.run(units, samples, self.settings.device, self)
+        else:
+            processes.run(units, samples, self.settings.device, self, workers, self.settings.sources)
+
+    def _inline(self, units: list[Any], workers: int, samples: Any) -> bool:
+        if self.settings.executor != "auto":
+            return self.settings.executor == "inline"
+        protocols = [unit.configuration.protocol for unit in units for _ in unit.seeds]
+        steps = sum(protocol.epochs * -(-len(samples.y) // protocol.batch_size) for protocol in protocols)
+        few = len(units) == 1 and steps < TINY_STEPS
+        return self.settings.workers == "auto" and (workers == 1 or few or self.settings.device == "gpu")
+
+    # what an executor reports
+
+    def on_start(self, device: str) -> None:
+        self.device = device
+        self.folder.begin()
+
+    def on_epochs(self, count: int) -> None:
+        self.progress.epochs(count)
+
+    def on_result(self, unit: Any, result: Any) -> None:
+        from trials.store import Record
+
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        self.folder.add(Record(self.keys[unit.index], result, now, platform.node()))
+        self.trained += 1
+        self.progress.trial(unit.configuration.protocol.epochs - result.epochs)
+        if "fallback" in result.notes:
+            self.on_message(
+                f"{unit.configuration.label} is trained with fit: the graph engine cannot ({result.notes['fallback']})."
+            )
+
+    def on_message(self, text: str) -> None:
+        if text not in self.messages:
+            self.messages.append(text)
+            self._tell([text])
+
+    def _tell(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            if self.progress is None:
+                print(line, file=sys.stderr)
+            else:
+                self.progress.write(line)
+
+    # the end
+
+    def finish(self, samples: Any) -> int:
+        """Writes the tables, prints the short of them, and returns the exit code."""
+        from trials import report, store
+
+        folder, declared = self.folder, self.declared
+        summary = store.write_tables(folder, declared)
+        published = report.write_published(folder, declared, self.experiment.deviations)
+        if self.trained or not (folder.path / "run.json").is_file():
+            folder.write_json("run.json", self._run_record(samples))
+        records = folder.ordered(declared)
+        failed = report.failures(records)
+        self._print([report.summary_table(summary, folder.header["swept"]), ""])
+        self._print(report.published_lines(published))
+        for line in failed:
+            print(line, file=sys.stderr)
+        self._print(
+            [f"Tables: {folder.path}{os.sep}  (summary.csv, trials.csv, epochs.csv, published.csv, timings.csv)"]
+        )
+        return 1 if failed else 0
+
+    def _print(self, lines: Sequence[str], stream: TextIO | None = None) -> None:
+        if not self.settings.quiet:
+            print("\n".join(lines), file=stream or sys.stdout)
+
+    def _run_record(self, samples: Any) -> dict[str, Any]:
+        return {
+            "project": __version__,
+            "command": shlex.join(self.settings.command),
+            "started": datetime.datetime.fromtimestamp(self.started, datetime.UTC).isoformat(timespec="seconds"),
+            "seconds": round(time.time() - self.started, 3),
+            "trials trained": self.trained,
+            **self.folder.header,
+            "device": self.device,
+            "executor": self.settings.executor,
+            "workers": self.settings.workers,
+            "threads a trial": 1,
+            "machine": environment.machine(),
+            "git": environment.git_state(Path(__file__).parent),
+            "messages": self.messages,
+        }
+
+
+def describe(experiment: Experiment, settings: Settings) -> str:
+    """What a run would do, without doing it: configurations, trials, epochs, steps, and known times."""
+    from trials import datasets
+
+    counts = datasets.expected_counts(experiment.data, settings.data_directory, settings.base)
+    configurations = experiment.configurations()
+    lines = [f"{experiment.name}: {experiment.question}", ""]
+    lines += [f"  {configuration.label}" for configuration in configurations]
+    samples = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    epochs = sum(c.protocol.epochs for c in configurations) * experiment.trials
+    steps = (
+        sum(c.protocol.epochs * -(-counts["train"] // c.protocol.batch_size) for c in configurations)
+        * experiment.trials
+    )
+    last = settings.seed + experiment.trials - 1
+    lines += [
+        "",
+        f"{len(configurations)} configurations x {experiment.trials} trials (seeds {settings.seed} to {last}) = {len(configurations) * experiment.trials} trainings",
+        f"{epochs:,} epochs, {steps:,} steps in all, at most; samples: {samples}",
+    ]
+    return "\n".join([*lines, *_known_time(settings.results / experiment.name / "timings.csv", epochs)])
+
+
+def _known_time(path: Path, epochs: int) -> list[str]:
+    """The time an earlier run in this folder took an epoch, scaled; nothing where there was none."""
+    import csv
+
+    try:
+        with open(path, encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        seconds, trained = sum(float(row["seconds"]) for row in rows), sum(int(row["epochs"]) for row in rows)
+    except (OSError, KeyError, ValueError):
+        return []
+    if not trained:
+        return []
+    total = seconds / trained * epochs
+    return [f"about {total:,.1f} s of one core, from {len(rows)} earlier trials in {path}"]

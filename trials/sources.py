@@ -1,0 +1,61 @@
+"""Builders and experiments in users' own files: loaded by path, sent as text, known by their hash."""
+
+import hashlib
+import inspect
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from trials.errors import UserError
+
+
+def load_source(module: str, path: Path, text: str) -> types.ModuleType:
+    """Runs a user's file as a module of this name, so that its functions can be sent by name."""
+    folder = str(path.parent.resolve())
+    if folder not in sys.path:
+        sys.path.append(folder)
+    loaded = types.ModuleType(module)
+    loaded.__file__ = str(path)
+    sys.modules[module] = loaded
+    exec(compile(text, str(path), "exec"), loaded.__dict__)
+    return loaded
+
+
+def load_file(path: Path) -> tuple[types.ModuleType, str]:
+    """A user's file as a module, and its text. Raises UserError where it cannot be read or run."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise UserError(f"The file {path} cannot be read: {error}.") from error
+    module = f"user_file_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    try:
+        return load_source(module, path, text), text
+    except UserError:
+        raise
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise UserError(
+            f"The file {path} failed while it was loaded: {type(error).__name__}: {error}{_where(error, path)}."
+        ) from error
+
+
+def _where(error: BaseException, path: Path) -> str:
+    line, trace = 0, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    if isinstance(error, SyntaxError):
+        line = 0  # its message names the line
+    return f" (line {line})" if line else ""
+
+
+def source_hash(function: Callable[..., Any]) -> str:
+    """sha256 of the file that holds a function: a builder's identity in a results folder."""
+    path = inspect.getsourcefile(function)
+    if path is None:
+        raise UserError(f"The builder {function!r} comes from no file: its results could not be told apart later.")
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

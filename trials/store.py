@@ -1,0 +1,368 @@
+"""The results folder: an append-only journal, the tables derived from it, its lock."""
+
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from trials import statistics
+from trials.engines.results import Epoch, Figures, TrialResult
+from trials.errors import UserError
+from trials.experiment import Configuration, Experiment
+from trials.sources import source_hash
+
+METRICS = ("train_accuracy", "train_loss", "validation_accuracy", "validation_loss", "test_accuracy", "test_loss")
+Row = Mapping[str, Any]
+
+
+def plain(value: Any) -> Any:
+    """A declaration as it reads back from JSON."""
+    return json.loads(json.dumps(value, default=str))
+
+
+def configuration_key(configuration: Configuration) -> dict[str, Any]:
+    """Everything that decides a configuration's numbers, beside data, engine, versions and seed."""
+    builder = configuration.variant.builder
+    return plain(
+        {
+            "variant": configuration.variant.name,
+            "builder": builder.__name__,
+            "source": source_hash(builder),
+            "options": configuration.options,
+            "values": dict(configuration.values),
+            "protocol": asdict(configuration.protocol),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished trial as the journal holds it."""
+
+    key: Mapping[str, Any]
+    result: TrialResult
+    finished: str
+    host: str
+
+    @property
+    def place(self) -> tuple[str, str]:
+        return place(self.key)
+
+
+def place(key: Mapping[str, Any]) -> tuple[str, str]:
+    """Variant and swept values: what names a configuration within a folder."""
+    return key["variant"], json.dumps(key["values"], sort_keys=True)
+
+
+class Folder:
+    """One experiment's results. `read` first, `begin` before the first result, `close` at the end."""
+
+    def __init__(self, path: Path, header: Mapping[str, Any], fresh: bool = False) -> None:
+        self.path = path
+        self.header = plain(header)
+        self.fresh = fresh
+        self.problems: list[str] = []
+        self.records: dict[tuple[tuple[str, str], int], Record] = {}
+        self._lock: FileLock | None = None
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal.jsonl"
+
+    def read(self) -> None:
+        """Takes the lock and what is already there; changes nothing.
+
+        Raises UserError when another run holds the folder or its results are of another kind.
+        """
+        self._check_place()
+        if not self.path.exists():
+            return
+        self._take_lock()
+        if self.journal.is_file() and not self.fresh:
+            self._read_journal()
+
+    def _check_place(self) -> None:
+        parent = self.path
+        while not parent.exists():
+            parent = parent.parent
+        if not parent.is_dir() or not os.access(parent, os.W_OK):
+            raise UserError(
+                f"The results folder {self.path} cannot be written: {parent} is {'not writable' if parent.is_dir() else 'not a folder'}.\nChoose another with --results DIR."
+            )
+
+    def _take_lock(self) -> None:
+        lock = FileLock(self.path / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            holder = self.path / ".holder"
+            who = holder.read_text(encoding="utf-8").strip() if holder.is_file() else "another process"
+            raise UserError(
+                f"{self.path} is in use by {who}.\nWait for it, or write elsewhere with --results DIR."
+            ) from None
+        except OSError as error:
+            raise UserError(
+                f"The results folder {self.path} cannot be written: {error.strerror}.\nChoose another with --results DIR."
+            ) from error
+        self._lock = lock
+        (self.path / ".holder").write_text(
+            f"process {os.getpid()} on {os.uname().nodename if hasattr(os, 'uname') else 'this machine'}\n",
+            encoding="utf-8",
+        )
+
+    def _read_journal(self) -> None:
+        header = None
+        with open(self.journal, encoding="utf-8", errors="replace") as lines:
+            for number, line in enumerate(lines, 1):
+                entry = _checked(line)
+                if entry is None:
+                    self.problems.append(
+                        f"{self.journal}, line {number}: damaged or unfinished, left out; its trial runs again."
+                    )
+                elif entry["record"] == "header":
+                    header = entry["header"]
+                else:
+                    self._keep(_record(entry))
+        if header is not None:
+            self._compare(header)
+        elif self.records:
+            raise UserError(
+                f"{self.journal} has lost its first line, which says how its trials were run.\nMove it aside with --fresh."
+            )
+
+    def _keep(self, record: Record) -> None:
+        self.records[record.place, record.result.trial] = record
+
+    def _compare(self, header: Mapping[str, Any]) -> None:
+        for name in {**header, **self.header}:
+            old, new = header.get(name), self.header.get(name)
+            if old != new:
+                raise self._refusal(name, *_difference(old, new))
+
+    def _refusal(self, name: str, old: Any, new: Any) -> UserError:
+        return UserError(
+            f"{self.path} holds results of another kind: {name} was {_short(old)}, now it is {_short(new)}.\nUse --fresh (moves the old folder aside, deletes nothing) or --results DIR."
+        )
+
+    def missing(self, configuration: Configuration, seeds: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+        """The (trial, seed) pairs still to be trained: those without a result, and those that failed.
+
+        Raises UserError when this configuration's results come from another protocol or builder.
+        """
+        key = configuration_key(configuration)
+        needed = []
+        for trial, seed in seeds:
+            record = self.records.get((place(key), trial))
+            if record is not None and record.key != key:
+                name = next(name for name in key if record.key.get(name) != key[name])
+                raise self._refusal(f"{name} of {configuration.label}", *_difference(record.key.get(name), key[name]))
+            if record is None or record.result.status in ("failed", "timeout"):
+                needed.append((trial, seed))
+        return tuple(needed)
+
+    def begin(self) -> None:
+        """Makes the folder ready for results; the old one goes aside where a fresh start was asked for."""
+        try:
+            if self.fresh and self.path.exists() and any(self.path.iterdir()):
+                self._move_aside()
+            self.path.mkdir(parents=True, exist_ok=True)
+            if self._lock is None:
+                self._take_lock()
+            torn = self.journal.is_file() and not self.journal.read_bytes().endswith(b"\n")
+            if torn or not self.journal.is_file():
+                self._append("\n" if torn else _sealed({"record": "header", "header": self.header}))
+        except OSError as error:
+            raise UserError(
+                f"The results folder {self.path} cannot be written: {error.strerror}.\nChoose another with --results DIR."
+            ) from error
+
+    def _move_aside(self) -> None:
+        number = 1
+        while (aside := self.path.with_name(f"{self.path.name}.old-{number}")).exists():
+            number += 1
+        self.path.rename(aside)
+        self.close()
+        self.problems.append(f"The old results are now in {aside}.")
+
+    def add(self, record: Record) -> None:
+        """Appends a finished trial; it is on disk when this returns."""
+        result = {**asdict(record.result), "curve": [_flat(epoch) for epoch in record.result.curve]}
+        self._append(
+            _sealed(
+                {
+                    "record": "trial",
+                    "key": record.key,
+                    "result": result,
+                    "finished": record.finished,
+                    "host": record.host,
+                }
+            )
+        )
+        self._keep(record)
+
+    def _append(self, line: str) -> None:
+        with open(self.journal, "a", encoding="utf-8") as journal:
+            journal.write(line)
+            journal.flush()
+            os.fsync(journal.fileno())
+
+    def close(self) -> None:
+        if self._lock is not None:
+            (self.path / ".holder").unlink(missing_ok=True)
+            self._lock.release()
+            self._lock = None
+
+    def ordered(self, experiment: Experiment) -> list[Record]:
+        """All records in canonical order: variant as declared, swept values ascending, trial."""
+        variants = [variant.name for variant in experiment.variants]
+
+        def order(record: Record) -> Any:
+            name = record.key["variant"]
+            known = variants.index(name) if name in variants else len(variants)
+            return known, name, [_sortable(value) for value in record.key["values"].values()], record.result.trial
+
+        return sorted(self.records.values(), key=order)
+
+    def write_table(self, name: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        """One CSV file, replaced as a whole. Floats read back exactly; None is an empty cell."""
+        partial = self.path / f".{name}.part"
+        with open(partial, "w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(self.path / name)
+
+    def write_json(self, name: str, content: Any) -> None:
+        partial = self.path / f".{name}.part"
+        partial.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
+        partial.replace(self.path / name)
+
+
+def write_tables(folder: Folder, experiment: Experiment) -> list[Row]:
+    """Derives trials.csv, epochs.csv, summary.csv and timings.csv; returns the summary's rows."""
+    records = folder.ordered(experiment)
+    swept = tuple(folder.header["swept"])
+    which = ("experiment", "variant", *swept)
+    result_columns = ("trial", "seed", "status", "epochs", "best_epoch", *METRICS, "parameters", "error")
+    folder.write_table(
+        "trials.csv", (*which, *result_columns), (_trial_row(experiment.name, record) for record in records)
+    )
+    epoch_rows = (row for record in records for row in _epoch_rows(experiment.name, record))
+    folder.write_table("epochs.csv", (*which, "trial", "seed", "epoch", *METRICS), epoch_rows)
+    timing = ("trial", "seed", "engine", "epochs", "seconds", "finished", "host")
+    folder.write_table("timings.csv", (*which, *timing), (_trial_row(experiment.name, record) for record in records))
+    summary = [_summary_row(group) for group in grouped(records)]
+    figures = tuple(f"{metric}_{suffix}" for metric in METRICS for suffix in statistics.SUFFIXES)
+    folder.write_table("summary.csv", ("variant", *swept, "n", "failed", *figures), summary)
+    return summary
+
+
+def grouped(records: Sequence[Record]) -> list[list[Record]]:
+    """Ordered records, one list a configuration."""
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        groups.setdefault(record.place, []).append(record)
+    return list(groups.values())
+
+
+def _summary_row(group: Sequence[Record]) -> Row:
+    good = [record.result.metrics for record in group if record.result.status == "ok"]
+    row: dict[str, Any] = {
+        "variant": group[0].key["variant"],
+        **group[0].key["values"],
+        "n": len(good),
+        "failed": len(group) - len(good),
+    }
+    for metric in METRICS:
+        values = [value for metrics in good if (value := metrics[metric]) is not None]
+        row |= {f"{metric}_{suffix}": value for suffix, value in statistics.summarize(values).items()}
+    return row
+
+
+def _trial_row(experiment: str, record: Record) -> Row:
+    result = record.result
+    return {
+        "experiment": experiment,
+        "variant": record.key["variant"],
+        **record.key["values"],
+        **{
+            name: getattr(result, name)
+            for name in ("trial", "seed", "status", "epochs", "best_epoch", "parameters", "error", "engine", "seconds")
+        },
+        **result.metrics,
+        "finished": record.finished,
+        "host": record.host,
+    }
+
+
+def _epoch_rows(experiment: str, record: Record) -> Iterable[Row]:
+    for epoch in record.result.curve:
+        yield {**_trial_row(experiment, record), **dict.fromkeys(METRICS), **_flat(epoch)}
+
+
+def _flat(epoch: Epoch) -> dict[str, Any]:
+    row: dict[str, Any] = {"epoch": epoch.epoch, "train_accuracy": epoch.train_accuracy, "train_loss": epoch.train_loss}
+    for name in ("validation", "test"):
+        figures: Figures | None = getattr(epoch, name)
+        if figures is not None:
+            row |= {f"{name}_accuracy": figures.accuracy, f"{name}_loss": figures.loss}
+    return row
+
+
+def _epoch(row: Row) -> Epoch:
+    def figures(name: str) -> Figures | None:
+        return Figures(row[f"{name}_accuracy"], row[f"{name}_loss"]) if f"{name}_accuracy" in row else None
+
+    return Epoch(row["epoch"], row["train_loss"], row["train_accuracy"], figures("validation"), figures("test"))
+
+
+def _record(entry: Mapping[str, Any]) -> Record:
+    result = {**entry["result"], "curve": [_epoch(row) for row in entry["result"]["curve"]]}
+    return Record(entry["key"], TrialResult(**result), entry["finished"], entry["host"])
+
+
+def _sealed(entry: Mapping[str, Any]) -> str:
+    text = json.dumps(entry, sort_keys=True)
+    return json.dumps({**entry, "sha256": hashlib.sha256(text.encode()).hexdigest()}, sort_keys=True) + "\n"
+
+
+def _checked(line: str) -> dict[str, Any] | None:
+    """A journal line's content, or None if it is torn or changed."""
+    try:
+        entry = json.loads(line)
+        seal = entry.pop("sha256")
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return None
+    sound = hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest() == seal
+    return entry if sound else None
+
+
+def _sortable(value: Any) -> tuple[bool, Any]:
+    return (False, value) if isinstance(value, (int, float)) else (True, str(value))
+
+
+def _cell(value: Any) -> Any:
+    return "" if value is None else repr(value) if isinstance(value, float) else value
+
+
+def _difference(old: Any, new: Any) -> tuple[Any, Any]:
+    """Of two declarations, only the parts that differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+        return {name: old.get(name) for name in names}, {name: new.get(name) for name in names}
+    return old, new
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={_short(part)}" for name, part in value.items()) or "nothing"
+    text = str(value)
+    return f"{text[:12]}..." if len(text) == 64 else text
