@@ -23,7 +23,7 @@ EXPERIMENT = Experiment(
             value=0.9915199935436249,  # 99,152 right of 100,000
             runs=1,
             source="S003-Q5",
-            unlike="the source's ten evaluations lie on one trajectory of 200 epochs; lenet5_mnist_continued compares like with like",
+            unlike="the source's ten evaluations lie on one trajectory of 200 epochs: see lenet5_mnist_continued",
         ),
     ),
 )

@@ -22,7 +22,7 @@ Parts = Mapping[str, Arrays]
 
 @dataclass(frozen=True)
 class Samples:
-    """A dataset in memory: images or features `x`, labels 0 to classes-1 `y`, and the published test part if it has one.
+    """A dataset in memory: images or features `x`, labels 0 to classes-1 `y`.
 
     `fixed_test` counts the samples at the end of `x` and `y` that are the published test set.
     """
@@ -112,7 +112,8 @@ def _find(directory: Path | None, folder: str, names: list[str]) -> dict[str, Pa
         missing = [name for name in names if name not in found]
         if found and missing:
             raise UserError(
-                f"{base} holds only a part of {folder}: {', '.join(missing)} missing.\nPut the missing files (plain or .gz) beside the others."
+                f"{base} holds only a part of {folder}: {', '.join(missing)} missing.\n"
+                "Put the missing files (plain or .gz) beside the others."
             )
         if found:
             return found
@@ -153,7 +154,8 @@ def _from_keras(name: str, folder: str, directory: Path | None) -> tuple[Arrays,
     except Exception as error:  # whatever the network or the cache does
         where = f"{directory}/{folder}" if directory else f"DIR/{folder} and pass --data-dir DIR"
         raise UserError(
-            f"The data of '{name}' was not found{f' in {directory}' if directory else ''} and could not be downloaded ({first_line(error)[:120]}).\n"
+            f"The data of '{name}' was not found{f' in {directory}' if directory else ''} "
+            f"and could not be downloaded ({first_line(error)[:120]}).\n"
             f"Put its canonical files into {where} (or set TRIALS_DATA_DIR)."
         ) from error
 
@@ -278,7 +280,8 @@ def _check_arrays(part: Arrays, what: str) -> None:
         raise UserError(f"{what} must be numbers of shape (samples, ...). Received: {x.dtype} {x.shape}.")
     if len(x) != len(np.asarray(y).reshape(-1)):
         raise UserError(
-            f"{what} has {len(x)} samples but {np.asarray(y).size} labels.\nOne label a sample: a class index or name, not one-hot."
+            f"{what} has {len(x)} samples but {np.asarray(y).size} labels.\n"
+            "One label a sample: a class index or name, not one-hot."
         )
     if len(x) == 0:
         raise UserError(f"{what} is empty.")
@@ -292,7 +295,8 @@ def _class_indices(y: np.ndarray) -> tuple[np.ndarray, int]:
         raise UserError(f"The labels hold only one class: {values[0]!r}.")
     if y.dtype.kind == "f" and not np.array_equal(values, np.round(values)):
         raise UserError(
-            "The labels are not classes: they hold fractions.\nThis runner averages accuracies; regression is not supported."
+            "The labels are not classes: they hold fractions.\n"
+            "This runner averages accuracies; regression is not supported."
         )
     return indices.astype(np.int32), len(values)
 

@@ -33,7 +33,8 @@ def require_tensorflow() -> None:
         importlib.metadata.version("tensorflow")
     except importlib.metadata.PackageNotFoundError:
         raise UserError(
-            f"TensorFlow is not installed for this Python ({platform.python_version()}).\nInstall it with: pip install -r requirements.txt (Python 3.11 to 3.13)"
+            f"TensorFlow is not installed for this Python ({platform.python_version()}).\n"
+            "Install it with: pip install -r requirements.txt (Python 3.11 to 3.13)"
         ) from None
 
 

@@ -103,7 +103,8 @@ def read_cifar_python(path: Path, records: int = 10_000) -> tuple[np.ndarray, np
     ):
         raise damaged(
             path,
-            f"it holds {pixels.shape} {pixels.dtype} pixels and {labels.shape} labels instead of ({records}, 3072) uint8 and ({records},)",
+            f"it holds {pixels.shape} {pixels.dtype} pixels and {labels.shape} labels "
+            f"instead of ({records}, 3072) uint8 and ({records},)",
         )
     return _channels_last(pixels), labels
 
@@ -118,7 +119,8 @@ class _ArrayUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ADMITTED:
             raise UserError(
-                f"The data file asks for {module}.{name}, which is not an array or a plain type.\nIt was not opened further."
+                f"The data file asks for {module}.{name}, which is not an array or a plain type.\n"
+                "It was not opened further."
             )
         return super().find_class(module, name)
 

@@ -231,7 +231,8 @@ def describe(experiment: Experiment, settings: Settings) -> str:
     last = settings.seed + experiment.trials - 1
     lines += [
         "",
-        f"{len(configurations)} configurations x {experiment.trials} trials (seeds {settings.seed} to {last}) = {len(configurations) * experiment.trials} trainings",
+        f"{len(configurations)} configurations x {experiment.trials} trials (seeds {settings.seed} to {last}) "
+        f"= {len(configurations) * experiment.trials} trainings",
         f"{epochs:,} epochs, {steps:,} steps in all, at most; samples: {samples}",
     ]
     return "\n".join([*lines, *_known_time(settings.results / experiment.name / "timings.csv", epochs)])

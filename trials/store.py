@@ -92,9 +92,12 @@ class Folder:
         while not parent.exists():
             parent = parent.parent
         if not parent.is_dir() or not os.access(parent, os.W_OK):
-            raise UserError(
-                f"The results folder {self.path} cannot be written: {parent} is {'not writable' if parent.is_dir() else 'not a folder'}.\nChoose another with --results DIR."
-            )
+            raise self._unwritable(f"{parent} is {'not writable' if parent.is_dir() else 'not a folder'}")
+
+    def _unwritable(self, why: str) -> UserError:
+        return UserError(
+            f"The results folder {self.path} cannot be written: {why}.\nChoose another with --results DIR."
+        )
 
     def _take_lock(self) -> None:
         lock = FileLock(self.path / ".lock", timeout=0)
@@ -107,9 +110,7 @@ class Folder:
                 f"{self.path} is in use by {who}.\nWait for it, or write elsewhere with --results DIR."
             ) from None
         except OSError as error:
-            raise UserError(
-                f"The results folder {self.path} cannot be written: {error.strerror}.\nChoose another with --results DIR."
-            ) from error
+            raise self._unwritable(error.strerror or str(error)) from error
         self._lock = lock
         (self.path / ".holder").write_text(
             f"process {os.getpid()} on {os.uname().nodename if hasattr(os, 'uname') else 'this machine'}\n",
@@ -133,7 +134,8 @@ class Folder:
             self._compare(header)
         elif self.records:
             raise UserError(
-                f"{self.journal} has lost its first line, which says how its trials were run.\nMove it aside with --fresh."
+                f"{self.journal} has lost its first line, which says how its trials were run.\n"
+                "Move it aside with --fresh."
             )
 
     def _keep(self, record: Record) -> None:
@@ -147,7 +149,8 @@ class Folder:
 
     def _refusal(self, name: str, old: Any, new: Any) -> UserError:
         return UserError(
-            f"{self.path} holds results of another kind: {name} was {_short(old)}, now it is {_short(new)}.\nUse --fresh (moves the old folder aside, deletes nothing) or --results DIR."
+            f"{self.path} holds results of another kind: {name} was {_short(old)}, now it is {_short(new)}.\n"
+            "Use --fresh (moves the old folder aside, deletes nothing) or --results DIR."
         )
 
     def missing(self, configuration: Configuration, seeds: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
@@ -178,9 +181,7 @@ class Folder:
             if torn or not self.journal.is_file():
                 self._append("\n" if torn else _sealed({"record": "header", "header": self.header}))
         except OSError as error:
-            raise UserError(
-                f"The results folder {self.path} cannot be written: {error.strerror}.\nChoose another with --results DIR."
-            ) from error
+            raise self._unwritable(error.strerror or str(error)) from error
 
     def _move_aside(self) -> None:
         number = 1

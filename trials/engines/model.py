@@ -43,7 +43,8 @@ def check_output(model: Any, configuration: Configuration, classes: int, labels:
     shape = getattr(model, "output_shape", None)
     if shape != expected:
         raise UserError(
-            f"The builder '{name}' must return outputs of shape {expected} for this data. Received: {shape} ({configuration.label})."
+            f"The builder '{name}' must return outputs of shape {expected} for this data. "
+            f"Received: {shape} ({configuration.label})."
         )
 
 
