@@ -81,7 +81,9 @@ def _idx_reader(folder: str, keras_name: str) -> Callable[[Path | None], tuple[A
     def read(directory: Path | None) -> tuple[Arrays, Arrays]:
         found = _find(directory, folder, [name for pair in names.values() for name in pair])
         if found is None:
-            return _from_keras(keras_name, folder, directory)
+            return _from_keras(
+                keras_name, directory, folder, [f"{name}.gz" for pair in names.values() for name in pair]
+            )
         train = _idx_pair(found[names["train"][0]], found[names["train"][1]], 60_000)
         return train, _idx_pair(found[names["test"][0]], found[names["test"][1]], 10_000)
 
@@ -134,7 +136,8 @@ def _read_cifar10(directory: Path | None) -> tuple[Arrays, Arrays]:
         found = _find(directory, folder, [*batches, test])
         if found is not None:
             return _cifar_part(reader, [found[name] for name in batches]), _cifar_part(reader, [found[test]])
-    return _from_keras("cifar10", "cifar-10-batches-bin", directory)
+    folder, batches, test, _ = layouts[0]
+    return _from_keras("cifar10", directory, folder, [*batches, test])
 
 
 def _cifar_part(reader: Callable[[Path], Arrays], paths: list[Path]) -> Arrays:
@@ -144,7 +147,7 @@ def _cifar_part(reader: Callable[[Path], Arrays], paths: list[Path]) -> Arrays:
     return np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts]).astype(np.int32)
 
 
-def _from_keras(name: str, folder: str, directory: Path | None) -> tuple[Arrays, Arrays]:
+def _from_keras(name: str, directory: Path | None, folder: str, files: list[str]) -> tuple[Arrays, Arrays]:
     """From Keras's own cache, or downloaded by it."""
     from trials.environment import import_keras
 
@@ -156,7 +159,7 @@ def _from_keras(name: str, folder: str, directory: Path | None) -> tuple[Arrays,
         raise UserError(
             f"The data of '{name}' was not found{f' in {directory}' if directory else ''} "
             f"and could not be downloaded ({first_line(error)[:120]}).\n"
-            f"Put its canonical files into {where} (or set TRIALS_DATA_DIR)."
+            f"Put {', '.join(files)} into {where} (or set TRIALS_DATA_DIR)."
         ) from error
 
     def shaped(images: np.ndarray, labels: np.ndarray) -> Arrays:

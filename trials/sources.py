@@ -2,12 +2,14 @@
 
 import hashlib
 import inspect
+import re
 import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from trials.environment import import_keras
 from trials.errors import UserError
 
 
@@ -16,6 +18,8 @@ def load_source(module: str, path: Path, text: str) -> types.ModuleType:
     folder = str(path.parent.resolve())
     if folder not in sys.path:
         sys.path.append(folder)
+    if re.search(r"^\s*(import|from)\s+(keras|tensorflow)\b", text, re.MULTILINE):
+        import_keras()  # without its banner
     loaded = types.ModuleType(module)
     loaded.__file__ = str(path)
     sys.modules[module] = loaded

@@ -21,10 +21,13 @@ class FitSession:
 
     def start(self, seed: int, parts: datasets.Parts, ahead: Sequence[int]) -> None:
         import_keras().backend.clear_session()  # graphs of earlier trials would pile up
-        self.parts = parts
+        self.load(parts)
         input_shape = parts["train"][0].shape[1:]
         self.model = compile_model(fresh_model(self.configuration, input_shape, self.classes, seed), self.configuration)
         self.parameters = self.model.count_params()
+
+    def load(self, parts: datasets.Parts) -> None:
+        self.parts = parts
 
     def train_epoch(self, order: np.ndarray) -> float:
         protocol = self.configuration.protocol

@@ -13,7 +13,7 @@ import numpy as np
 from trials import datasets
 from trials.engines.model import compile_model, fresh_model, sample_losses, threshold, weights_of
 from trials.engines.results import Figures
-from trials.errors import UnsupportedError, first_line
+from trials.errors import UnsupportedError, UserError, first_line
 from trials.experiment import Configuration
 
 EVALUATION_BATCH = 1000
@@ -44,8 +44,6 @@ class GraphSession:
         self._held: datasets.Parts | None = None
 
     def start(self, seed: int, parts: datasets.Parts, ahead: Sequence[int]) -> None:
-        import tensorflow as tf
-
         if seed not in self._drawn:
             self._draw(seed, parts["train"][0].shape[1:], ahead)
         if self.model is None:
@@ -54,6 +52,12 @@ class GraphSession:
             held.assign(value)
         for held, value in zip(self.model.optimizer.variables, self._optimizer_start, strict=True):
             held.assign(value)
+        self.load(parts)
+
+    def load(self, parts: datasets.Parts) -> None:
+        """Puts the arrays on the device, unless they are there."""
+        import tensorflow as tf
+
         if self._held is not parts:
             with tf.device(self._device):
                 self.parts = {name: (tf.constant(x), tf.constant(y)) for name, (x, y) in parts.items()}
@@ -66,8 +70,13 @@ class GraphSession:
         """
         self._drawn, held = {}, 0
         for number in (seed, *ahead):
-            fresh = fresh_model(self.configuration, input_shape, self.classes, number)
-            self._drawn[number] = [np.array(variable) for variable in fresh.variables]
+            try:
+                fresh = fresh_model(self.configuration, input_shape, self.classes, number)
+            except UserError:
+                if number == seed:
+                    raise
+                break  # it fails in its own turn
+            self._drawn[number] = [np.array(variable.numpy()) for variable in fresh.variables]
             held += sum(value.nbytes for value in self._drawn[number])
             if self.model is None and self._template is None:
                 self._template = fresh
@@ -87,7 +96,7 @@ class GraphSession:
         compile_model(model, self.configuration)
         if model.run_eagerly:
             raise UnsupportedError("the model asks for run_eagerly")
-        self._optimizer_start = [np.array(variable) for variable in model.optimizer.variables]
+        self._optimizer_start = [np.array(variable.numpy()) for variable in model.optimizer.variables]
         x, y = parts["train"]
         signature = (tf.TensorSpec((len(x), *x.shape[1:]), x.dtype), tf.TensorSpec((len(y), *y.shape[1:]), y.dtype))
         any_length = tuple(tf.TensorSpec((None, *spec.shape[1:]), spec.dtype) for spec in signature)

@@ -28,6 +28,9 @@ class Session(Interface):
         `ahead` are the seeds that follow: a session may prepare for them now.
         """
 
+    def load(self, parts: datasets.Parts) -> None:
+        """Takes other arrays of the same shapes."""
+
     def train_epoch(self, order: np.ndarray) -> float:
         """One pass over the training samples in this order; returns the mean loss that was minimised."""
 

@@ -1,0 +1,413 @@
+"""Real runs of the real command line."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from trials import statistics
+from trials.seeds import Stream, integer
+from trials.store import METRICS
+
+# A lazily loaded keras stands in sys.modules under its own name; keras.src comes with the real one.
+HEAVY = {"pandas", "scipy", "sklearn", "matplotlib", "tensorflow", "keras.src", "jax", "torch"}
+SMALL = ("--experiment", "iris_hidden_units", "--set", "units=4,8", "--trials", "3", "--epochs", "2")
+TABLES = ("trials.csv", "epochs.csv", "summary.csv", "published.csv")
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with open(path, encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(textwrap.dedent(text), encoding="utf-8")
+    return path
+
+
+EXPERIMENT = """
+    import keras
+    from trials.experiment import Data, Experiment, Protocol, Variant
+
+    def tiny(*, input_shape, classes, units=4):
+        {body}
+
+    EXPERIMENT = Experiment(
+        name="own",
+        question="Does it work?",
+        data=Data("iris", test_fraction=0.2),
+        variants=(Variant("tiny", tiny),),
+        protocol=Protocol(epochs=2, loss="sparse_categorical_crossentropy"{protocol}),
+        trials=2,
+    )
+"""
+SOUND = (
+    "return keras.Sequential([keras.Input(input_shape), keras.layers.Dense(units), "
+    "keras.layers.Dense(classes, activation='softmax')])"
+)
+
+
+def own(folder: Path, body: str = SOUND, protocol: str = "", before: str = "") -> Path:
+    return write(folder, "own.py", before + textwrap.dedent(EXPERIMENT).format(body=body, protocol=protocol))
+
+
+# --- answers that must come at once ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--list"],
+        ["--list", "lenet*"],
+        ["--help"],
+        ["--version"],
+        ["--experiment"],
+        ["--experiment", "iris_hidden_units", "--dry-run"],
+        ["--experiment", "lenet5_mnist", "--dry-run"],
+        ["--experiment", "iris_hiden_units"],
+        ["--experiment", "iris_hidden_units", "--set", "unit=3"],
+        ["--experiment", "iris_hidden_units", "--trials", "0"],
+        ["--experiment", "iris_hidden_units", "--device", "gpu"],
+        [],
+    ],
+    ids=lambda words: " ".join(words) or "nothing",
+)
+def test_quick_answers_import_nothing_heavy(words, tmp_path):
+    if "gpu" in words and any(Path("/dev").glob("nvidia[0-9]*")):
+        pytest.skip("this machine has a GPU")
+    call = "import run_trials; run_trials.main(); print(*sys.modules)"
+    code = f"import sys; sys.argv = ['run_trials.py', *{words!r}]; {call}"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not HEAVY & set(done.stdout.splitlines()[-1].split())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dry_run_counts_what_a_run_would_train(command):
+    shown = command("--experiment", "iris_hidden_units", "--dry-run", "--trials", "3", "--epochs", "7").stdout
+    assert "10 configurations x 3 trials (seeds 0 to 2) = 30 trainings" in shown
+    assert "210 epochs, 840 steps" in shown  # 120 samples in batches of 32: 4 steps
+    assert "120 train, 30 test" in shown
+    assert "about" not in shown
+
+
+# --- a run and its tables ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One small run in two workers, and what it printed."""
+    folder = tmp_path_factory.mktemp("finished")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "run_trials.py"), *SMALL, "--workers", "2"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "results" / "iris_hidden_units", done
+
+
+def test_tables_have_the_documented_columns(finished):
+    folder, _ = finished
+    figures = [f"{metric}_{suffix}" for metric in METRICS for suffix in statistics.SUFFIXES]
+    header = {name: (folder / name).read_text().splitlines()[0].split(",") for name in TABLES}
+    assert header["summary.csv"] == ["variant", "units", "n", "failed", *figures]
+    assert header["trials.csv"] == [
+        *("experiment", "variant", "units", "trial", "seed", "status", "epochs", "best_epoch"),
+        *("train_accuracy", "train_loss", "validation_accuracy", "validation_loss", "test_accuracy", "test_loss"),
+        *("parameters", "error"),
+    ]
+    assert header["epochs.csv"][:6] == ["experiment", "variant", "units", "trial", "seed", "epoch"]
+
+
+def test_trials_are_paired_by_seed_and_counted_from_one(finished):
+    table = rows(finished[0] / "trials.csv")
+    assert [(row["units"], row["trial"], row["seed"]) for row in table] == [
+        (units, str(trial), str(trial - 1)) for units in ("4", "8") for trial in (1, 2, 3)
+    ]
+    assert {row["status"] for row in table} == {"ok"}
+    assert [row["parameters"] for row in table] == ["55"] * 3 + ["139"] * 3  # u^2 + 9 u + 3
+
+
+def test_summary_averages_the_trials(finished):
+    trials = [float(row["test_accuracy"]) for row in rows(finished[0] / "trials.csv")][:3]
+    summary = rows(finished[0] / "summary.csv")[0]
+    assert float(summary["test_accuracy_mean"]) == pytest.approx(sum(trials) / 3)
+    assert (summary["n"], summary["failed"], summary["validation_accuracy_mean"]) == ("3", "0", "")
+
+
+def test_the_end_of_a_run_shows_table_published_figure_and_place(finished):
+    _, done = finished
+    assert "95 % interval" in done.stdout
+    assert "not measured" in done.stdout  # two widths are not the ten that were published
+    assert "results/iris_hidden_units/" in done.stdout
+    assert "trials 6/6" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_run_json_says_what_ran(finished):
+    record = json.loads((finished[0] / "run.json").read_text())
+    assert record["trials trained"] == 6
+    assert record["versions"]["tensorflow"]
+    assert record["data checksum"]
+    assert "--trials 3" in record["command"]
+
+
+@pytest.mark.parametrize(
+    "words", [("--executor", "inline"), ("--workers", "1"), ("--executor", "processes", "--workers", "3")]
+)
+def test_tables_do_not_depend_on_where_trials_ran(finished, command, tmp_path, words):
+    assert command(*SMALL, *words, "--quiet").returncode == 0
+    for name in TABLES:
+        assert (tmp_path / "results/iris_hidden_units" / name).read_bytes() == (finished[0] / name).read_bytes()
+
+
+def test_an_interrupted_and_extended_folder_ends_as_an_undisturbed_one(finished, command, tmp_path):
+    folder = tmp_path / "results" / "iris_hidden_units"
+    assert command(*SMALL[:4], "--trials", "2", "--epochs", "2", "--set", "units=8").returncode == 0
+    journal = folder / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-40])  # as a crash within the last write leaves it
+    done = command(*SMALL)
+    assert done.returncode == 0
+    assert "damaged or unfinished" in done.stderr
+    for name in TABLES:
+        assert (folder / name).read_bytes() == (finished[0] / name).read_bytes()
+    again = command(*SMALL)
+    assert "6 of 6" not in again.stderr
+    assert json.loads((folder / "run.json").read_text())["trials trained"] < 6
+
+
+def test_other_settings_in_the_same_folder_are_refused_and_fresh_moves_it_aside(command, tmp_path):
+    small = (
+        "--experiment",
+        "iris_hidden_units",
+        "--set",
+        "units=4",
+        "--trials",
+        "1",
+        "--executor",
+        "inline",
+        "--quiet",
+    )
+    assert command(*small, "--epochs", "1").returncode == 0
+    before = (tmp_path / "results/iris_hidden_units/journal.jsonl").read_bytes()
+    for words, named in ((("--epochs", "2"), "epochs=1"), (("--epochs", "1", "--seed", "5"), "first seed was 0")):
+        refused = command(*small, *words)
+        assert refused.returncode == 2
+        assert named in refused.stderr
+        assert "--fresh" in refused.stderr
+    assert (tmp_path / "results/iris_hidden_units/journal.jsonl").read_bytes() == before
+    assert command(*small, "--epochs", "2", "--fresh").returncode == 0
+    assert (tmp_path / "results/iris_hidden_units.old-1/journal.jsonl").read_bytes() == before
+
+
+# --- users' own files --------------------------------------------------------------------------
+
+
+def test_a_users_builder_and_data_need_no_registration(command, tmp_path):
+    before = """
+    import numpy as np
+
+    def blobs():
+        x = np.random.default_rng(0).normal(size=(90, 3)).astype("float32")
+        return x + np.arange(90)[:, None] % 3, np.array(["a", "b", "c"])[np.arange(90) % 3]
+    """
+    path = own(tmp_path, before=textwrap.dedent(before))
+    path.write_text(path.read_text().replace('Data("iris"', "Data(blobs"))
+    for executor in ("inline", "processes"):
+        done = command("--experiment", path, "--executor", executor, "--results", executor)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "inline/own/trials.csv").read_bytes() == (tmp_path / "processes/own/trials.csv").read_bytes()
+
+
+def test_a_csv_file_is_found_beside_the_experiment(command, tmp_path):
+    lines = [f"{i % 7},{i % 3},{'no' if i % 2 else 'yes'}" for i in range(60)]
+    (tmp_path / "mine.csv").write_text("\n".join(["a,b,answer", *lines]) + "\n")
+    path = own(tmp_path)
+    path.write_text(
+        path.read_text().replace('Data("iris"', 'Data("mine.csv", label="answer", mean="train", std="train"')
+    )
+    done = command("--experiment", path, "--executor", "inline")
+    assert done.returncode == 0, done.stderr
+    assert rows(tmp_path / "results/own/trials.csv")[0]["parameters"] == str(2 * 4 + 4 + 4 * 2 + 2)
+
+
+def test_a_diverging_loss_is_a_row_and_the_others_go_on(command, tmp_path):
+    path = own(tmp_path, protocol=", optimizer={'class_name': 'SGD', 'config': {'learning_rate': 0.1}}")
+    done = command("--experiment", path, "--set", "learning_rate=0.1,1e30", "--trials", "2")
+    assert done.returncode == 1
+    table = rows(tmp_path / "results/own/trials.csv")
+    assert [row["status"] for row in table] == ["ok", "ok", "diverged", "diverged"]
+    assert table[2]["test_accuracy"] == ""
+    assert "epoch" in table[2]["error"]
+    summary = rows(tmp_path / "results/own/summary.csv")
+    assert [(row["n"], row["failed"]) for row in summary] == [("2", "0"), ("0", "2")]
+    assert "2 diverged" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_seed_whose_builder_fails_is_a_row_and_is_tried_again(command, tmp_path):
+    flag = tmp_path / "flag"
+    body = f"""
+        import os, random
+        if random.random() > 0.5 and not os.path.exists({str(flag)!r}):
+            raise RuntimeError("unlucky")
+        {SOUND}"""
+    path = own(tmp_path, body=textwrap.dedent(body).strip().replace("\n", "\n    "))
+    done = command("--experiment", path, "--trials", "6", "--executor", "inline")
+    statuses = [row["status"] for row in rows(tmp_path / "results/own/trials.csv")]
+    assert done.returncode == 1, done.stderr
+    draws = [random.Random(integer(seed, Stream.WEIGHTS)).random() for seed in range(6)]
+    assert statuses == ["failed" if draw > 0.5 else "ok" for draw in draws]
+    assert "unlucky" in done.stderr
+    flag.touch()
+    done = command("--experiment", path, "--trials", "6", "--executor", "inline")
+    assert done.returncode == 0, done.stderr
+    assert {row["status"] for row in rows(tmp_path / "results/own/trials.csv")} == {"ok"}
+
+
+def test_a_trial_that_kills_its_worker_fails_alone(command, tmp_path):
+    body = f"""
+        model = {SOUND.removeprefix("return ")}
+        class Deadly(keras.Sequential):
+            def train_step(self, data):
+                import os
+                os._exit(9)
+        return Deadly(model.layers) if units == 5 else model"""
+    path = own(tmp_path, body=textwrap.dedent(body).strip().replace("\n", "\n    "))
+    done = command("--experiment", path, "--set", "units=4,5,6", "--trials", "2", "--workers", "2")
+    assert done.returncode == 1, done.stderr
+    table = rows(tmp_path / "results/own/trials.csv")
+    assert [row["status"] for row in table] == ["ok", "ok", "failed", "failed", "ok", "ok"]
+    assert "worker process died" in table[2]["error"]
+    assert "start again" in done.stderr
+
+
+def test_what_the_graph_engine_cannot_train_goes_to_fit_and_says_so(command, tmp_path):
+    body = f"""
+        model = {SOUND.removeprefix("return ")}
+        class Eager(keras.Sequential):
+            def train_step(self, data):
+                assert float(keras.ops.sum(data[0])) != 0.125
+                return super().train_step(data)
+            def compile(self, **options):
+                super().compile(**{{**options, "run_eagerly": True}})
+        return Eager(model.layers)"""
+    path = own(tmp_path, body=textwrap.dedent(body).strip().replace("\n", "\n    "))
+    done = command("--experiment", path, "--executor", "inline")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("is trained with fit: the graph engine cannot") == 1
+    assert {row["engine"] for row in rows(tmp_path / "results/own/timings.csv")} == {"fit"}
+
+
+# --- errors ------------------------------------------------------------------------------------
+
+WRONG_BUILDERS = {
+    "raises": ("raise RuntimeError('out of ideas')", "out of ideas"),
+    "no model": ("return keras.layers.Dense(classes)", "must return a keras.Model. Received: Dense"),
+    "shape": ("return keras.Sequential([keras.Input(input_shape), keras.layers.Dense(7)])", "(None, 3)"),
+    "compiled": (
+        "m = keras.Sequential([keras.Input(input_shape), keras.layers.Dense(3)]); m.compile(loss='mse'); return m",
+        "uncompiled",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG_BUILDERS)
+def test_a_builder_that_is_wrong_for_every_seed_stops_before_anything_is_written(kind, command, tmp_path):
+    body, named = WRONG_BUILDERS[kind]
+    path = own(tmp_path, body=body)
+    done = command("--experiment", path)
+    check_error(done, named)
+    assert not (tmp_path / "results").exists()
+
+
+def check_error(done, *named):
+    assert done.returncode == 2, done.stderr
+    message = [line for line in done.stderr.splitlines() if line and "epochs 0/" not in line]
+    assert 1 <= len(message) <= 3, done.stderr
+    assert "Traceback" not in done.stderr
+    for text in named:
+        assert text in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--experiment", "iris_hiden_units"], ["'iris_hiden_units'", "Did you mean 'iris_hidden_units'?"]),
+        (["--experiment", "iris_hidden_units", "--set", "unit=3"], ["'unit'", "Did you mean 'units'?"]),
+        (["--experiment", "iris_hidden_units", "--set", "units"], ["NAME=V1,V2", "'units'"]),
+        (["--experiment", "iris_hidden_units", "--set", "units=1:9:0"], ["no range"]),
+        (["--experiment", "iris_hidden_units", "--set", "units=5,5"], ["twice"]),
+        (["--experiment", "iris_hidden_units", "--set", "batch_size=0"], ["batch_size", "at least 1", "0"]),
+        (["--experiment", "iris_hidden_units", "--variants", "mpl"], ["'mpl'", "Did you mean 'mlp'?"]),
+        (["--experiment", "iris_hidden_units", "--trials", "0"], ["at least 1", "'0'"]),
+        (["--experiment", "iris_hidden_units", "--trials", "-3"], ["at least 1", "'-3'"]),
+        (["--experiment", "iris_hidden_units", "--epochs", "many"], ["at least 1", "'many'"]),
+        (["--experiment", "iris_hidden_units", "--engine", "turbo"], ["turbo", "graph"]),
+        (["--experiment", "iris_hidden_units", "--workers", "0"], ["at least 1"]),
+        (["--experiment", "iris_hidden_units", "--list"], ["not allowed with"]),
+        (["--experiment", "nowhere.py"], ["nowhere.py", "cannot be read"]),
+        (["--experiment", "lenet5_mnist", "--data-dir", "nowhere"], ["'nowhere'", "--data-dir"]),
+        (["--list", "zzz*"], ["zzz*"]),
+        (["--trails", "3"], ["--trails"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) and value[0].startswith("--") else "",
+)
+def test_mistakes_on_the_command_line_are_told_in_a_sentence(words, named, command, tmp_path):
+    check_error(command(*words), *named)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_results_folder_that_cannot_be_written_is_named(command, tmp_path):
+    (tmp_path / "taken").write_text("a file, not a folder")
+    check_error(command(*SMALL, "--results", "taken"), "taken", "not a folder", "--results")
+
+
+def test_missing_image_data_says_which_files_go_where(command, tmp_path):
+    (tmp_path / "empty").mkdir()
+    home = {
+        "KERAS_HOME": str(tmp_path / "cache"),
+        "http_proxy": "http://127.0.0.1:9",
+        "https_proxy": "http://127.0.0.1:9",
+    }
+    done = command("--experiment", "lenet5_mnist", "--data-dir", "empty", **home)
+    check_error(done, "empty/mnist", "could not be downloaded", "train-images-idx3-ubyte")
+    assert not (tmp_path / "results").exists()
+
+
+def test_ctrl_c_keeps_what_is_done(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "run_trials.py"), "--experiment", "iris_hidden_units", "--trials", "500"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    journal = tmp_path / "results/iris_hidden_units/journal.jsonl"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (journal.is_file() and len(journal.read_text().splitlines()) > 20):
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert "same command continues" in errors
+    assert len(journal.read_text().splitlines()) > 20

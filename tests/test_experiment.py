@@ -1,0 +1,291 @@
+import dataclasses
+import functools
+import re
+
+import pytest
+
+from trials.errors import UserError
+from trials.experiment import Data, Experiment, Protocol, Published, Variant, override
+
+PROTOCOL = Protocol(epochs=10, loss="mse")
+
+
+def network(input_shape, classes, units=4, activation="relu"):
+    raise AssertionError("a declaration never builds")
+
+
+def plain_network(input_shape, classes, rate=0.5):
+    raise AssertionError("a declaration never builds")
+
+
+def experiment(**changes):
+    declared = {
+        "name": "widths",
+        "question": "?",
+        "data": Data("iris", test_fraction=0.2),
+        "variants": (Variant("small", network), Variant("plain", plain_network)),
+        "protocol": PROTOCOL,
+    }
+    return Experiment(**{**declared, **changes})
+
+
+def test_configurations_come_variant_first_and_the_last_swept_name_fastest():
+    asked = experiment(
+        variants=(Variant("b", network), Variant("a", network)),
+        sweep={"units": (20, 10), "activation": ("tanh", "relu")},
+    )
+    assert [configuration.label for configuration in asked.configurations()] == [
+        "b units=20 activation=tanh",
+        "b units=20 activation=relu",
+        "b units=10 activation=tanh",
+        "b units=10 activation=relu",
+        "a units=20 activation=tanh",
+        "a units=20 activation=relu",
+        "a units=10 activation=tanh",
+        "a units=10 activation=relu",
+    ]
+
+
+def test_without_a_sweep_each_variant_is_one_configuration():
+    assert [configuration.label for configuration in experiment().configurations()] == ["small", "plain"]
+
+
+def test_swept_values_reach_the_builders_that_accept_them_over_their_fixed_options():
+    asked = experiment(
+        variants=(Variant("small", network, {"units": 8, "activation": "elu"}), Variant("plain", plain_network)),
+        sweep={"units": (16,)},
+    )
+    assert [configuration.options for configuration in asked.configurations()] == [
+        {"units": 16, "activation": "elu"},
+        {},
+    ]
+
+
+def test_swept_protocol_fields_reach_the_protocol_and_not_the_builder():
+    asked = experiment(sweep={"batch_size": (1, 2)}, variants=(Variant("small", network),))
+    assert [(c.protocol.batch_size, c.options) for c in asked.configurations()] == [(1, {}), (2, {})]
+
+
+@pytest.mark.parametrize("name", ["epochs", "batch_size"])
+def test_a_builders_own_option_hides_a_protocol_field_of_that_name(name):
+    def build(input_shape, classes, epochs=1, batch_size=1):
+        raise AssertionError
+
+    (only,) = experiment(variants=(Variant("own", build),), sweep={name: (7,)}).configurations()
+    assert only.options == {name: 7}
+    assert only.protocol == PROTOCOL
+
+
+def test_trial_i_of_every_configuration_has_seed_first_plus_i_minus_1():
+    assert list(experiment(trials=3).seeds(5)) == [(1, 5), (2, 6), (3, 7)]
+    assert list(experiment(trials=2).seeds(5)) == list(experiment(trials=3).seeds(5))[:2]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "expected"),
+    [
+        ("adam", {"class_name": "adam", "config": {"learning_rate": 0.1}}),
+        (
+            {"class_name": "SGD", "config": {"momentum": 0.9, "learning_rate": 1.0}},
+            {"class_name": "SGD", "config": {"momentum": 0.9, "learning_rate": 0.1}},
+        ),
+    ],
+)
+def test_learning_rate_changes_the_optimizer_and_nothing_else(optimizer, expected):
+    protocol = dataclasses.replace(PROTOCOL, optimizer=optimizer)
+    changed = protocol.with_value("learning_rate", 0.1)
+    assert changed == dataclasses.replace(protocol, optimizer=expected)
+
+
+@pytest.mark.parametrize(
+    ("changes", "epochs"), [({}, []), ({"record": ("test",)}, [1, 2, 3, 4]), ({"evaluate_every": 2}, [2, 4])]
+)
+def test_the_test_set_is_looked_at_only_where_the_protocol_asks(changes, epochs):
+    protocol = dataclasses.replace(PROTOCOL, **changes)
+    assert [epoch for epoch in range(1, 5) if protocol.evaluates_test(epoch)] == epochs
+
+
+SWEPT = {"sweep": {"units": (10, 20)}}
+
+
+@pytest.mark.parametrize(
+    ("declared", "asked", "deviations"),
+    [
+        ({}, {}, ()),
+        ({}, {"trials": 3}, ()),
+        ({}, {"variants": ("plain",)}, ()),
+        (SWEPT, {"values": {"units": (5, 6, 7)}}, ()),
+        (SWEPT, {"values": {"units": (10,)}}, ()),
+        ({}, {"values": {"units": (5, 6)}}, ()),
+        ({}, {"epochs": 10}, ()),
+        ({}, {"epochs": 3}, ("epochs=3",)),
+        ({}, {"values": {"batch_size": (32,)}}, ()),
+        ({}, {"values": {"batch_size": (8,)}}, ("batch_size=8",)),
+        ({}, {"values": {"learning_rate": (0.1,)}}, ("learning_rate=0.1",)),
+        ({}, {"values": {"units": (8,)}}, ("units=8",)),
+        ({}, {"epochs": 3, "values": {"units": (8,), "shuffle": (False,)}}, ("units=8", "shuffle=False", "epochs=3")),
+        pytest.param(
+            {"variants": (Variant("small", network, {"units": 8}),)},
+            {"values": {"units": (8,)}},
+            (),
+            marks=pytest.mark.xfail(strict=True, reason="an option set to the value it has counts as a deviation"),
+        ),
+    ],
+)
+def test_a_deviation_is_noted_only_for_what_makes_published_figures_incomparable(declared, asked, deviations):
+    assert override(experiment(**declared), **asked).deviations == deviations
+
+
+def test_override_changes_what_it_is_asked_and_nothing_else():
+    declared = experiment(sweep={"units": (10, 20)})
+    asked = override(declared, trials=3, epochs=2, variants=("small",), values={"units": (7,), "activation": ("elu",)})
+    assert asked == experiment(
+        variants=(Variant("small", network, {"activation": "elu"}),),
+        protocol=dataclasses.replace(PROTOCOL, epochs=2),
+        sweep={"units": (7,)},
+        trials=3,
+        deviations=("activation=elu", "epochs=2"),
+    )
+
+
+def test_several_values_extend_the_sweep_behind_the_declared_one():
+    asked = override(experiment(**SWEPT), values={"learning_rate": (0.1, 0.2)})
+    assert dict(asked.sweep) == {"units": (10, 20), "learning_rate": (0.1, 0.2)}
+    assert list(asked.sweep) == ["units", "learning_rate"]
+
+
+def test_a_fixed_option_reaches_only_the_variants_that_take_it():
+    small, plain = override(experiment(), values={"units": (8,)}).variants
+    assert (small.options, plain.options) == ({"units": 8}, {})
+
+
+def test_chosen_variants_keep_the_declared_order():
+    asked = override(experiment(), variants=("plain", "small"))
+    assert [variant.name for variant in asked.variants] == ["small", "plain"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("optimizer", "learning_rate"),
+        pytest.param(
+            ("learning_rate", "optimizer"),
+            marks=pytest.mark.xfail(strict=True, reason="a later optimizer drops an earlier learning rate"),
+        ),
+    ],
+)
+def test_learning_rate_and_optimizer_are_both_honoured_in_any_order(names):
+    values = {"learning_rate": 0.1, "optimizer": "sgd"}
+    expected = {"class_name": "sgd", "config": {"learning_rate": 0.1}}
+    assert override(experiment(), values={name: (values[name],) for name in names}).protocol.optimizer == expected
+    swept = experiment(sweep={name: (values[name],) for name in names})
+    assert swept.configurations()[0].protocol.optimizer == expected
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("select", "patience"),
+        pytest.param(
+            ("patience", "select"),
+            marks=pytest.mark.xfail(strict=True, raises=UserError, reason="the order of --set decides"),
+        ),
+    ],
+)
+def test_options_that_need_each_other_are_taken_in_any_order(names):
+    declared = experiment(data=Data("iris", test_fraction=0.2, validation_fraction=0.1))
+    values = {"select": ("validation_loss",), "patience": (3,)}
+    protocol = override(declared, values={name: values[name] for name in names}).protocol
+    assert (protocol.select, protocol.patience) == ("validation_loss", 3)
+
+
+MISTAKES = [
+    (lambda: experiment(name="a/b"), "An experiment's name is made of .* Received: 'a/b'"),
+    (lambda: experiment(trials=0), "trials must be a whole number of at least 1. Received: 0"),
+    (lambda: experiment(trials=True), "trials must be a whole number of at least 1. Received: True"),
+    (lambda: experiment(variants=()), "Experiment 'widths' has no variants"),
+    (lambda: experiment(variants=(Variant("a", network),) * 2), "variant names repeat: a, a"),
+    (lambda: experiment(sweep={"units": ()}), "Option 'units' has no values"),
+    (lambda: experiment(sweep={"units": (1, 2, 1)}), r"Option 'units' has a value twice: \[1\]"),
+    (lambda: experiment(sweep={"unit": (1,)}), "Unknown option 'unit'. Did you mean 'units'.*\nAllowed: units, "),
+    (lambda: experiment(sweep={"epochs": (1, 0)}), "epochs must be a whole number of at least 1. Received: 0"),
+    (
+        lambda: experiment(protocol=Protocol(1, "mse", record=("validation",))),
+        "Experiment 'widths' uses a validation split, but its data declares no validation_fraction",
+    ),
+    (lambda: experiment(protocol=Protocol(1, "mse", select="validation_loss")), "declares no validation_fraction"),
+    (lambda: override(experiment(), trials=0), "trials must be .* Received: 0"),
+    (lambda: override(experiment(), epochs=0), "epochs must be .* Received: 0"),
+    (
+        lambda: override(experiment(), variants=("smal",)),
+        "Unknown variant of 'widths' 'smal'. Did you mean 'small'.*\nAllowed: small, plain",
+    ),
+    (
+        lambda: override(experiment(), values={"lerning_rate": (1,)}),
+        "Unknown option 'lerning_rate'. Did you mean 'learning_rate'",
+    ),
+    (lambda: override(experiment(), variants=("plain",), values={"units": (1,)}), "Unknown option 'units'"),
+    (lambda: override(experiment(), values={"epochs": ("ten",)}), "epochs must be .* Received: 'ten'"),
+    (lambda: override(experiment(), values={"shuffle": (1,)}), "shuffle must be true or false. Received: 1"),
+    (lambda: Variant("a b", network), "A variant's name is made of .* Received: 'a b'"),
+    (lambda: Variant("a", "network"), "Variant 'a': the builder must be a function. Received: 'network'"),
+    (
+        lambda: Variant("a", network, {"unitz": 1}),
+        "Unknown option of variant 'a' 'unitz'. Did you mean 'units'.*\nAllowed: units, activation",
+    ),
+    (lambda: Variant("a", network, {"classes": 3}), "Unknown option of variant 'a' 'classes'"),
+    (lambda: Data(3), "Data.source must be a name, a file or a function"),
+    (lambda: Data("iris", labels="onehot"), "Data.labels must be one of index, one_hot, binary. Received: 'onehot'"),
+    (lambda: Data("iris", mean=0.5), "Data.mean and Data.std go together"),
+    (lambda: Data("iris", test_fraction=1), "Data.test_fraction must lie between 0 and 1. Received: 1"),
+    (lambda: Data("iris", test_fraction=0.0), "Data.test_fraction must lie between 0 and 1. Received: 0.0"),
+    (lambda: Data("iris", validation_fraction=float("nan")), "Data.validation_fraction must .* Received: nan"),
+    (lambda: Protocol(0, "mse"), "epochs must be a whole number of at least 1. Received: 0"),
+    (lambda: Protocol(1.0, "mse"), "epochs must be a whole number of at least 1. Received: 1.0"),
+    (lambda: Protocol(1, "mse", batch_size=0), "batch_size must be .* Received: 0"),
+    (lambda: Protocol(1, "mse", record=("tests",)), "Unknown split in Protocol.record 'tests'. Did you mean 'test'"),
+    (
+        lambda: Protocol(1, "mse", select="validation_acuracy"),
+        "Unknown Protocol.select 'validation_acuracy'. Did you mean 'validation_accuracy'",
+    ),
+    (lambda: Protocol(1, "mse", patience=3), "patience needs select='validation_accuracy' or 'validation_loss'"),
+    (lambda: Protocol(1, "mse", select="validation_loss", patience=0), "patience must be .* Received: 0"),
+    (lambda: Protocol(1, "mse", evaluate_every=0), "evaluate_every must be .* Received: 0"),
+    (
+        lambda: Protocol(1, "mse", select="validation_loss", evaluate_every=1),
+        "evaluate_every reports a trajectory: it cannot be combined with select",
+    ),
+    (lambda: Published(0.9, 0, "S"), "Published.runs must be .* Received: 0"),
+]
+
+
+@pytest.mark.parametrize(("mistake", "message"), MISTAKES, ids=[message[:50] for _, message in MISTAKES])
+def test_a_mistake_is_told_in_at_most_three_lines_with_what_was_received(mistake, message):
+    with pytest.raises(UserError) as told:
+        mistake()
+    assert re.search(message, str(told.value))
+    assert len(str(told.value).splitlines()) <= 3
+
+
+UNNOTICED = [
+    (
+        "a swept select that needs validation data",
+        lambda: experiment(sweep={"select": ("last", "validation_loss")}),
+    ),
+    ("a builder without a name, which cannot be told apart later", lambda: Variant("a", functools.partial(network))),
+    ("a published metric that no trial has", lambda: Published(0.9, 1, "S", metric="tset_accuracy")),
+    (
+        "a published figure for a name no configuration has",
+        lambda: experiment(published=(Published(0.9, 1, "S", where={"unitz": 3}),)),
+    ),
+    ("a scale of 0", lambda: Data("iris", scale=0)),
+    ("a negative split seed", lambda: Data("iris", split_seed=-1)),
+    ("a mean that is text but not 'train'", lambda: Data("iris", mean="training", std="training")),
+]
+
+
+@pytest.mark.parametrize("mistake", [m for _, m in UNNOTICED], ids=[name for name, _ in UNNOTICED])
+@pytest.mark.xfail(strict=True, reason="not validated on creation")
+def test_a_declaration_that_can_only_fail_later_is_refused_on_creation(mistake):
+    with pytest.raises(UserError):
+        mistake()
