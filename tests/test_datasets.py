@@ -34,6 +34,7 @@ def indices(parts):
 # splits
 
 
+@settings(deadline=None)
 @given(st.integers(5, 300), st.floats(0.05, 0.6), st.floats(0.05, 0.6), st.integers(0, 2**32 - 1))
 def test_a_split_is_scikit_learns_test_first_then_validation_from_the_rest(n, test, validation, state):
     from sklearn.model_selection import train_test_split
@@ -46,7 +47,7 @@ def test_a_split_is_scikit_learns_test_first_then_validation_from_the_rest(n, te
     assert counts(data, n, 0) == {"train": len(train), "validation": len(validated), "test": len(tested)}
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(30, 200), st.integers(2, 4), st.integers(0, 2**32 - 1))
 def test_a_stratified_split_is_scikit_learns_and_keeps_the_classes_proportions(n, classes, state):
     from sklearn.model_selection import train_test_split
@@ -68,6 +69,7 @@ def test_a_published_test_set_stays_whole_and_validation_comes_from_the_rest():
     assert len(parts["validation"]) == 3
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32), st.booleans())
 def test_a_resampled_split_is_a_trials_own_disjoint_and_repeatable(seed, stratified):
     data = Data("iris", test_fraction=0.2, validation_fraction=0.2, split_seed=None, stratified=stratified)
@@ -146,8 +148,8 @@ def test_a_constant_column_becomes_0_and_is_not_divided_by_0(value):
 
 @pytest.mark.xfail(strict=True, reason="the mean is summed in float32, which loses digits with every sample")
 def test_mean_and_std_train_are_exact_for_many_samples():
-    x = np.resize(np.array([999, 1001], np.float32), (20_001, 1)).repeat(2, axis=1)
-    parts = split(Samples(x, np.zeros(20_001, np.int32), 1, 2), Data("a", mean="train", std="train"), 0)
+    x = np.resize(np.array([0.4, 0.6], np.float32), (1_000_001, 1)).repeat(2, axis=1)
+    parts = split(Samples(x, np.zeros(1_000_001, np.int32), 1, 2), Data("a", mean="train", std="train"), 0)
     np.testing.assert_allclose(parts["train"][0][:2], [[-1, -1], [1, 1]], rtol=1e-3)
 
 

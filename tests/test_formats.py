@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -36,6 +36,7 @@ def read_idx(path, content, **options):
     return formats.read_idx(path, **options)
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(list(TYPES)).flatmap(
         lambda kind: arrays.arrays(np.dtype(kind), arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4))
@@ -123,6 +124,7 @@ def test_an_idx_shape_that_no_array_can_have_is_damage(path, shape, size):
         read_idx(path, idx(np.zeros(size, "u1"), shape))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=64), st.booleans(), st.sampled_from(list(TYPES.values())), st.integers(0, 4))
 def test_idx_answers_any_bytes_after_any_header_with_an_array_or_a_user_error(path, tail, compressed, kind, axes):
     content = bytes([0, 0, kind, axes]) + tail
@@ -328,6 +330,7 @@ STARTS = [
 
 
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+@settings(deadline=None)
 @given(st.sampled_from(STARTS), st.binary(max_size=200))
 def test_no_reader_lets_anything_but_a_user_error_out(path, reader, start, tail):
     path.write_bytes(start + tail)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trials.seeds import Stream, batch_order, dropout_states, integer, sequence
@@ -15,6 +15,7 @@ def test_streams_and_orders_of_seed_0_are_those_behind_every_published_result():
     assert dropout_states(0, 2).tolist() == [[3685993406, 3082302701], [753534295, 4087185121]]
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_the_streams_of_a_seed_differ_and_repeat(seed):
     drawn = {tuple(sequence(seed, stream).generate_state(4)) for stream in Stream}
@@ -33,6 +34,7 @@ def test_streams_are_uncorrelated(pair):
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.04  # four standard errors
 
 
+@settings(deadline=None)
 @given(SEEDS, st.integers(1, 1000), st.integers(0, 300))
 def test_an_order_visits_every_sample_once_and_repeats(seed, epoch, samples):
     order = batch_order(seed, epoch, samples)
@@ -41,6 +43,7 @@ def test_an_order_visits_every_sample_once_and_repeats(seed, epoch, samples):
     np.testing.assert_array_equal(order, batch_order(seed, epoch, samples))
 
 
+@settings(deadline=None)
 @given(SEEDS, st.integers(1, 1000))
 def test_orders_differ_by_epoch_and_by_seed(seed, epoch):
     order = batch_order(seed, epoch, 100).tolist()
@@ -48,6 +51,7 @@ def test_orders_differ_by_epoch_and_by_seed(seed, epoch):
     assert order != batch_order(seed + 1, epoch, 100).tolist()
 
 
+@settings(deadline=None)
 @given(SEEDS, st.integers(1, 1000), st.integers(0, 300))
 def test_without_shuffle_the_order_is_that_of_the_data(seed, epoch, samples):
     order = batch_order(seed, epoch, samples, shuffle=False)
@@ -60,6 +64,7 @@ def test_every_sample_is_as_likely_to_come_first():
     assert abs(counts - 400).max() < 72  # four standard deviations of a binomial count
 
 
+@settings(deadline=None)
 @given(SEEDS, st.integers(0, 20))
 def test_more_seed_generators_leave_the_states_of_the_first_ones(seed, count):
     states = dropout_states(seed, count + 1)

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from run_trials import value, values
@@ -53,16 +53,19 @@ def test_what_is_neither_a_list_nor_a_range_of_whole_numbers_is_refused(text):
         values(text)
 
 
+@settings(deadline=None)
 @given(st.integers())
 def test_a_whole_number_reads_back(number):
     assert value(str(number)) == number
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False))
 def test_a_float_reads_back_exactly(number):
     assert value(repr(number)) == number
 
 
+@settings(deadline=None)
 @given(st.integers(-1000, 1000), st.integers(1, 50), st.integers(0, 100))
 def test_a_range_steps_from_its_start_to_at_most_its_stop(start, step, reach):
     _, read = values(f"n={start}:{start + reach}:{step}")
