@@ -1,0 +1,1 @@
+"""Side-by-side timing against what people would use instead."""
