@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,4 +73,4 @@ def test_a_range_steps_from_its_start_to_at_most_its_stop(start, step, reach):
     _, read = values(f"n={start}:{start + reach}:{step}")
     assert read[0] == start
     assert start + reach - step < read[-1] <= start + reach
-    assert {second - first for first, second in zip(read, read[1:], strict=False)} <= {step}
+    assert {second - first for first, second in itertools.pairwise(read)} <= {step}

@@ -15,6 +15,8 @@ def test_a_summary_worked_by_hand():
     found = summarize([0.75, 0.5, 1.0, 0.75])
     std = math.sqrt(0.125 / 3)
     half = 3.182446305284263 * std / 2  # t table, 3 degrees of freedom, 97.5 %
+    assert tuple(found) == SUFFIXES
+    assert (found.pop("bca95_low"), found.pop("bca95_high")) == (None, None)
     assert found == pytest.approx(
         {
             "mean": 0.75,
@@ -22,15 +24,12 @@ def test_a_summary_worked_by_hand():
             "sem": std / 2,
             "ci95_low": 0.75 - half,
             "ci95_high": 0.75 + half,
-            "bca95_low": None,
-            "bca95_high": None,
             "median": 0.75,
             "min": 0.5,
             "max": 1.0,
         },
-        rel=1e-12,
+        rel=1e-9,
     )
-    assert tuple(found) == SUFFIXES
 
 
 def test_nothing_measured_has_no_figures():
@@ -97,7 +96,7 @@ def test_one_groups_prediction_interval_by_hand():
     # mean 2, s = 1, n = 3; a new mean of 4 runs: 2 +- t(2) * sqrt(1/4 + 1/3)
     mean, low, high = prediction_interval([[1.0, 2.0, 3.0]], runs=4)
     half = 4.302652729911275 * math.sqrt(7 / 12)
-    assert (mean, low, high) == pytest.approx((2, 2 - half, 2 + half), rel=1e-12)
+    assert (mean, low, high) == pytest.approx((2, 2 - half, 2 + half), rel=1e-9)
 
 
 def test_several_groups_prediction_interval_by_welch_and_satterthwaite_by_hand():
@@ -127,7 +126,7 @@ def test_without_two_values_in_each_group_there_is_no_prediction(groups):
     ],
 )
 def test_equal_values_predict_that_value(value):
-    assert prediction_interval([[value] * 6], runs=1) == (value, value, value)
+    assert prediction_interval([[value, value]] * 3, runs=1) == (value, value, value)
 
 
 @settings(deadline=None)

@@ -88,6 +88,7 @@ def prepare_process(device: str) -> str:
     import_keras()
     import tensorflow as tf
 
+    tf.get_logger().setLevel("ERROR")  # fit's own tracing is not the user's concern
     if tf.config.threading.get_intra_op_parallelism_threads() != 1:
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)

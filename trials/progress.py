@@ -27,7 +27,7 @@ class Progress:
 
     def epochs(self, count: int) -> None:
         """So many more epochs are trained."""
-        self.bar.update(count)
+        self.bar.update(min(count, int(self.bar.total or 0) - self.bar.n))  # a dead worker's epochs count once
         self._label()
 
     def trial(self, untrained: int) -> None:

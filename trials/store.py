@@ -18,6 +18,8 @@ from trials.experiment import Configuration, Experiment
 from trials.sources import source_hash
 
 METRICS = ("train_accuracy", "train_loss", "validation_accuracy", "validation_loss", "test_accuracy", "test_loss")
+RESULT_COLUMNS = ("trial", "seed", "status", "epochs", "best_epoch", *METRICS, "parameters", "error")
+TIMING_COLUMNS = ("trial", "seed", "engine", "epochs", "seconds", "finished", "host")
 Row = Mapping[str, Any]
 
 
@@ -252,14 +254,14 @@ def write_tables(folder: Folder, experiment: Experiment) -> list[Row]:
     records = folder.ordered(experiment)
     swept = tuple(folder.header["swept"])
     which = ("experiment", "variant", *swept)
-    result_columns = ("trial", "seed", "status", "epochs", "best_epoch", *METRICS, "parameters", "error")
     folder.write_table(
-        "trials.csv", (*which, *result_columns), (_trial_row(experiment.name, record) for record in records)
+        "trials.csv", (*which, *RESULT_COLUMNS), (_trial_row(experiment.name, record) for record in records)
     )
     epoch_rows = (row for record in records for row in _epoch_rows(experiment.name, record))
     folder.write_table("epochs.csv", (*which, "trial", "seed", "epoch", *METRICS), epoch_rows)
-    timing = ("trial", "seed", "engine", "epochs", "seconds", "finished", "host")
-    folder.write_table("timings.csv", (*which, *timing), (_trial_row(experiment.name, record) for record in records))
+    folder.write_table(
+        "timings.csv", (*which, *TIMING_COLUMNS), (_trial_row(experiment.name, record) for record in records)
+    )
     summary = [_summary_row(group) for group in grouped(records)]
     figures = tuple(f"{metric}_{suffix}" for metric in METRICS for suffix in statistics.SUFFIXES)
     folder.write_table("summary.csv", ("variant", *swept, "n", "failed", *figures), summary)

@@ -1,0 +1,84 @@
+"""How work is dealt to workers; that results do not depend on it is proved through the command line."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from experiments import EXPERIMENTS
+from trials.datasets import Samples
+from trials.engines.results import TrialResult, Unit
+from trials.executors import processes
+from trials.executors.processes import _Piece, _pieces, _Schedule, choose_workers
+
+EXPERIMENT = EXPERIMENTS["iris_hidden_units"]
+
+
+def unit(index=0, seeds=10):
+    pairs = tuple((number, number - 1) for number in range(1, seeds + 1))
+    return Unit(index, EXPERIMENT.configurations()[index], EXPERIMENT.data, pairs, "auto")
+
+
+def trials(piece):
+    return [trial for trial, _ in piece.unit.seeds]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "workers", "sizes"),
+    [
+        ([10], 1, [10]),
+        ([10], 2, [5, 5]),
+        ([10], 3, [4, 4, 2]),
+        ([3, 3], 4, [2, 1, 2, 1]),
+        ([5] * 10, 2, [5] * 10),
+        ([1], 8, [1]),
+    ],
+)
+def test_few_units_are_dealt_out_and_many_stay_whole(seeds, workers, sizes):
+    pieces = _pieces([unit(index, count) for index, count in enumerate(seeds)], workers)
+    assert [len(piece.unit.seeds) for piece in pieces] == sizes
+    dealt = [(piece.unit.index, pair) for piece in pieces for pair in piece.unit.seeds]
+    assert dealt == [(index, pair) for index, count in enumerate(seeds) for pair in unit(index, count).seeds]
+
+
+def test_long_trials_are_sent_one_by_one_and_short_ones_together():
+    piece = _Piece(unit())
+    assert len(piece.task().seeds) == 10  # nothing is known yet: the worker stops by the clock
+    assert len(dataclasses.replace(piece, seconds=30.0).task().seeds) == 1
+    assert len(dataclasses.replace(piece, seconds=0.01).task().seeds) == 10
+    assert len(dataclasses.replace(piece, single=True).task().seeds) == 1
+
+
+def test_a_piece_forgets_what_is_done_and_learns_its_cost():
+    piece = _Piece(unit(seeds=4))
+    piece.finish([TrialResult(1, 0, "ok", seconds=3.0), TrialResult(2, 1, "ok", seconds=1.5)])
+    assert trials(piece) == [3, 4]
+    assert piece.seconds == 1.5
+
+
+def test_an_idle_worker_takes_half_of_what_another_has_not_begun():
+    schedule = _Schedule(processes.deque(), [None, None], [0, 0], None)
+    busy = _Piece(unit(seeds=5), seconds=20.0)
+    schedule.pieces[0] = busy
+    stolen = schedule._steal()
+    assert (trials(busy), trials(stolen)) == ([1, 2, 3], [4, 5])
+
+
+@pytest.mark.parametrize("piece", [_Piece(unit(seeds=1), seconds=60.0), _Piece(unit(seeds=10), seconds=0.02)])
+def test_nothing_is_taken_that_would_not_pay(piece):
+    schedule = _Schedule(processes.deque(), [None, None], [0, 0], None)
+    schedule.pieces[0] = piece
+    assert schedule._steal() is None
+
+
+def test_workers_are_bounded_by_cores_memory_and_trials(monkeypatch):
+    samples = Samples(np.zeros((10, 4), np.float32), np.zeros(10, np.int32), 0, 2)
+    monkeypatch.setattr(processes.environment, "cores", lambda: 8)
+    monkeypatch.setattr(processes.environment, "available_memory", lambda: 64 * 2**30)
+    assert choose_workers("auto", [unit(seeds=3)], samples) == 3
+    assert choose_workers("auto", [unit(seeds=30)], samples) == 8
+    assert choose_workers(5, [unit(seeds=3)], samples) == 5
+    monkeypatch.setattr(processes.environment, "available_memory", lambda: 3 * processes.WORKER_BYTES)
+    assert choose_workers("auto", [unit(seeds=30)], samples) == 2
+    monkeypatch.setattr(processes.environment, "available_memory", lambda: 0)
+    assert choose_workers("auto", [unit(seeds=30)], samples) == 1

@@ -1,0 +1,63 @@
+"""The README's examples run, and its figures are those of the reference tables."""
+
+import csv
+import re
+import shlex
+
+import pytest
+
+from tests.conftest import ROOT
+from trials import report, statistics, store
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
+COMMANDS = [
+    line.split("#")[0].strip()
+    for _, block in BLOCKS
+    for line in block.splitlines()
+    if line.startswith("python run_trials.py")
+]
+TABLE = re.findall(
+    r"^\| `(\w+)`(?: units=(\d+))? \| (\d+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) to ([\d.]+) \|", README, re.M
+)
+
+
+def reference(experiment):
+    with open(ROOT / "results" / "reference" / experiment / "summary.csv", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_the_example_experiment_runs_as_it_stands(command, tmp_path):
+    (example,) = (block for language, block in BLOCKS if language == "python" and "EXPERIMENT" in block)
+    (tmp_path / "wide_or_deep.py").write_text(example)
+    done = command("--experiment", "wide_or_deep.py", "--trials", "2", "--epochs", "1")
+    assert done.returncode == 0, done.stderr
+    assert "wide" in done.stdout
+    assert "deep" in done.stdout
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_the_commands_are_understood(line, command, tmp_path):
+    (example,) = (block for language, block in BLOCKS if language == "python" and "EXPERIMENT" in block)
+    (tmp_path / "wide_or_deep.py").write_text(example)
+    (tmp_path / "DIR").mkdir()
+    done = command(*shlex.split(line)[2:], "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "configurations" in done.stdout
+
+
+def test_the_results_table_holds_the_reference_figures():
+    assert len(TABLE) >= 3
+    for experiment, units, n, mean, std, low, high in TABLE:
+        (row,) = (row for row in reference(experiment) if not units or row["units"] == units)
+        names = ("test_accuracy_mean", "test_accuracy_std", "test_accuracy_ci95_low", "test_accuracy_ci95_high")
+        assert [f"{float(row[name]):.4f}" for name in names] == [mean, std, low, high]
+        assert row["n"] == n
+
+
+def test_every_column_is_explained():
+    text = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+    explained = set(re.findall(r"`<?(?:metric>)?(\w+)`", text))
+    columns = {*store.METRICS, *report.PUBLISHED_COLUMNS, *(f"_{suffix}" for suffix in statistics.SUFFIXES)}
+    columns |= {*store.RESULT_COLUMNS, *store.TIMING_COLUMNS, "experiment", "variant", "n", "failed", "units"}
+    assert columns <= explained, columns - explained

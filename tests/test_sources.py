@@ -1,0 +1,125 @@
+import hashlib
+import sys
+
+import pytest
+
+from trials.errors import UserError
+from trials.sources import load_file, load_source, source_hash
+
+
+@pytest.fixture(autouse=True)
+def restored(monkeypatch):
+    """Loading adds to the path and to the modules: both are given back."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if name.startswith("user_file_") or name == "beside":
+            del sys.modules[name]
+
+
+def user_file(tmp_path, text, name="mine.py"):
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_users_file_is_a_module_named_by_its_text(tmp_path):
+    path = user_file(tmp_path, "def network():\n    return 7\n")
+    module, text = load_file(path)
+    assert module.network() == 7
+    assert text == path.read_text(encoding="utf-8")
+    assert sys.modules[module.network.__module__] is module
+    assert module.__file__ == str(path)
+
+
+def test_another_text_is_another_module(tmp_path):
+    first, _ = load_file(user_file(tmp_path, "VALUE = 1\n"))
+    second, _ = load_file(user_file(tmp_path, "VALUE = 2\n"))
+    assert (first.VALUE, second.VALUE) == (1, 2)
+    assert first.__name__ != second.__name__
+
+
+def test_a_worker_loads_the_sent_text_though_the_file_is_gone(tmp_path):
+    module = load_source("user_file_sent", tmp_path / "gone.py", "def network():\n    return 7\n")
+    assert module.network() == 7
+    assert sys.modules["user_file_sent"] is module
+
+
+def test_a_users_file_may_import_its_neighbours_but_hides_no_installed_module(tmp_path):
+    user_file(tmp_path, "VALUE = 5\n", "beside.py")
+    user_file(tmp_path, "raise RuntimeError\n", "numpy.py")
+    module, _ = load_file(user_file(tmp_path, "import numpy\nfrom beside import VALUE\n"))
+    assert module.VALUE == 5
+    assert sys.path[-1] == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1\n\ny = 1 / 0\n", r"ZeroDivisionError: division by zero \(line 3\)\.$"),
+        ("def f():\n    raise KeyError('k')\n\nf()\n", r"KeyError: 'k' \(line 2\)\.$"),
+        ("import json\njson.loads('')\n", r"JSONDecodeError: .* \(line 2\)\.$"),
+        ("def f(:\n", r"SyntaxError: .* line 1\)\.$"),
+        (
+            "import not_installed_anywhere\n",
+            r"ModuleNotFoundError: No module named 'not_installed_anywhere' \(line 1\)",
+        ),
+        ("import sys\nsys.exit(3)\n", r"SystemExit: 3 \(line 2\)"),
+    ],
+)
+def test_a_file_that_fails_is_named_with_the_reason_and_the_line(tmp_path, text, message):
+    path = user_file(tmp_path, text)
+    with pytest.raises(UserError, match=message) as told:
+        load_file(path)
+    assert str(told.value).startswith(f"The file {path} failed while it was loaded: ")
+
+
+def test_a_user_error_of_the_file_keeps_its_words(tmp_path):
+    text = "from trials.errors import UserError\nraise UserError('Mount the disk first.')\n"
+    with pytest.raises(UserError, match=r"^Mount the disk first\.$"):
+        load_file(user_file(tmp_path, text))
+
+
+def test_ctrl_c_while_a_file_loads_is_no_mistake_of_the_file(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        load_file(user_file(tmp_path, "raise KeyboardInterrupt\n"))
+
+
+@pytest.mark.xfail(strict=True, reason="the whole message of the file's error is repeated")
+def test_a_long_message_of_a_file_is_told_in_at_most_three_lines(tmp_path):
+    with pytest.raises(UserError) as told:
+        load_file(user_file(tmp_path, "raise ValueError('a\\nb\\nc\\nd')\n"))
+    assert len(str(told.value).splitlines()) <= 3
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00", "a folder"])
+def test_what_cannot_be_read_as_text_is_a_user_error(tmp_path, content):
+    path = tmp_path / "mine.py"
+    if content == "a folder":
+        path.mkdir()
+    elif content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=f"The file {path} cannot be read"):
+        load_file(path)
+
+
+def test_a_builders_identity_is_the_sha256_of_its_file(tmp_path):
+    path = user_file(tmp_path, "def network():\n    pass\n\n\ndef other():\n    pass\n")
+    module, text = load_file(path)
+    assert source_hash(module.network) == hashlib.sha256(text.encode()).hexdigest() == source_hash(module.other)
+    changed, _ = load_file(user_file(tmp_path, text + "# a change\n", "changed.py"))
+    assert source_hash(changed.network) != source_hash(module.network)
+
+
+def test_a_builder_typed_at_a_prompt_is_refused():
+    names = {}
+    exec(compile("def network():\n    pass\n", "<stdin>", "exec"), names)
+    with pytest.raises(UserError, match="comes from no file"):
+        source_hash(names["network"])
+
+
+@pytest.mark.xfail(strict=True, raises=TypeError, reason="inspect's own error leaves source_hash")
+def test_a_builder_written_in_c_is_refused():
+    with pytest.raises(UserError, match="comes from no file"):
+        source_hash(len)
