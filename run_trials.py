@@ -105,7 +105,19 @@ def values(text: str) -> tuple[str, tuple[Any, ...]]:
                 f"--set {text}: from {start} to {stop} in steps of {step} is no range of at most 100,000 values."
             )
         return name, tuple(range(start, stop + (1 if step > 0 else -1), step))
+    if ":" in right or "" in right.split(","):
+        raise UserError(f"--set takes NAME=V1,V2,... or, in whole numbers, NAME=START:STOP:STEP. Received: '{text}'.")
     return name, tuple(value(part) for part in right.split(","))
+
+
+def all_values(texts: list[str]) -> dict[str, tuple[Any, ...]]:
+    """Every --set by name. Raises UserError for a name that is set twice."""
+    found: dict[str, tuple[Any, ...]] = {}
+    for name, listed in map(values, texts):
+        if name in found:
+            raise UserError(f"--set {name} is given twice.\nName all its values in one: --set {name}=V1,V2.")
+        found[name] = listed
+    return found
 
 
 def value(text: str) -> Any:
@@ -184,7 +196,7 @@ def run(arguments: argparse.Namespace) -> int:
             trials=arguments.trials,
             epochs=arguments.epochs,
             variants=variants,
-            values=dict(map(values, arguments.set)),
+            values=all_values(arguments.set),
         )
         chosen.append((declared, asked, extra))
     directory = data_directory(arguments.data_dir)

@@ -27,7 +27,6 @@ sys.path.insert(0, {root!r})
 import keras
 from experiments import EXPERIMENTS
 from trials import datasets
-from trials.engines.model import keras_optimizer, keras_loss
 
 experiment = EXPERIMENTS[{name!r}]
 samples = datasets.load(experiment.data, datasets.data_directory(None))

@@ -113,7 +113,6 @@ def test_a_gzip_bomb_is_not_read_beyond_the_declared_size(path):
     assert peak < 2**20
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="numpy's own error leaves read_idx")
 @pytest.mark.parametrize(
     ("shape", "size"),
     [((1,) * 65, 1), ((0, 2**32 - 1, 2**32 - 1, 2**32 - 1), 0)],
@@ -214,7 +213,7 @@ class Acting:
 def test_a_pickle_that_would_run_code_is_refused_and_runs_nothing(path, tmp_path):
     folder = tmp_path / "made by the pickle"
     path.write_bytes(pickle.dumps({b"data": PIXELS, b"labels": Acting(os.mkdir, (str(folder),))}))
-    with pytest.raises(UserError, match=r"The data file asks for \w+\.mkdir, which is not an array or a plain type"):
+    with pytest.raises(UserError, match=r"file asks for \w+\.mkdir, which is not an array or a plain type"):
         formats.read_cifar_python(path, records=2)
     assert not folder.exists()
 
@@ -278,7 +277,6 @@ CSV_SURPRISES = [
 @pytest.mark.parametrize(
     ("text", "features"), [row[1:] for row in CSV_SURPRISES], ids=[row[0] for row in CSV_SURPRISES]
 )
-@pytest.mark.xfail(strict=True, reason="an OverflowError, shifted columns, a leaked label or no features at all")
 def test_a_csv_file_that_cannot_be_meant_is_refused(path, text, features):
     with pytest.raises(UserError):
         read_csv(path, text, features=features)

@@ -135,12 +135,10 @@ def test_one_trial_gives_no_interval_and_no_verdict():
     assert "prediction95_low" not in row
 
 
-@pytest.mark.xfail(strict=True, raises=ZeroDivisionError, reason="values that are None are dropped after the check")
 def test_a_figure_of_a_metric_that_no_trial_recorded_is_not_measured():
     assert published(0.5, 1, TEN, where=AT_TEN, metric="validation_accuracy")["verdict"] == "not measured"
 
 
-@pytest.mark.xfail(strict=True, reason="the mean of equal values is rounded away from them")
 def test_a_figure_that_every_trial_gave_is_inside():
     declared = dataclasses.replace(SMALL, sweep={"units": (1, 2, 3)}, published=(Published(0.1, 1, "S1"),))
     (row,) = published_rows(declared, [one for units in (1, 2, 3) for one in records(units, 0.1, 0.1)], ())

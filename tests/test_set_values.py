@@ -49,7 +49,6 @@ def test_the_longest_range_is_100000_values():
 
 
 @pytest.mark.parametrize("text", ["learning_rate=0.1:0.5:0.1", "units=1:2:", "units=1:2:3:4", "units=1,2,"])
-@pytest.mark.xfail(strict=True, reason="taken as text and handed to the builder")
 def test_what_is_neither_a_list_nor_a_range_of_whole_numbers_is_refused(text):
     with pytest.raises(UserError):
         values(text)

@@ -86,7 +86,6 @@ def test_ctrl_c_while_a_file_loads_is_no_mistake_of_the_file(tmp_path):
         load_file(user_file(tmp_path, "raise KeyboardInterrupt\n"))
 
 
-@pytest.mark.xfail(strict=True, reason="the whole message of the file's error is repeated")
 def test_a_long_message_of_a_file_is_told_in_at_most_three_lines(tmp_path):
     with pytest.raises(UserError) as told:
         load_file(user_file(tmp_path, "raise ValueError('a\\nb\\nc\\nd')\n"))
@@ -119,7 +118,6 @@ def test_a_builder_typed_at_a_prompt_is_refused():
         source_hash(names["network"])
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="inspect's own error leaves source_hash")
 def test_a_builder_written_in_c_is_refused():
     with pytest.raises(UserError, match="comes from no file"):
         source_hash(len)

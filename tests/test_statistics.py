@@ -120,9 +120,7 @@ def test_without_two_values_in_each_group_there_is_no_prediction(groups):
     "value",
     [
         0.5,
-        pytest.param(
-            0.1, marks=pytest.mark.xfail(strict=True, reason="the mean of equal values is rounded away from them")
-        ),
+        pytest.param(0.1),
     ],
 )
 def test_equal_values_predict_that_value(value):

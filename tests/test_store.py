@@ -168,7 +168,6 @@ def test_a_lost_first_line_is_refused_once_there_are_trials(tmp_path):
         opened(tmp_path / "r")
 
 
-@pytest.mark.xfail(strict=True, raises=UserError, reason="begin() writes no header behind a torn one")
 @pytest.mark.parametrize("kept", [0, 20])
 def test_after_a_crash_within_the_first_line_the_next_runs_results_are_not_lost(tmp_path, kept):
     journal = written(tmp_path / "r")
@@ -197,8 +196,8 @@ def test_other_variants_and_swept_values_extend_a_folder(tmp_path):
 OTHERS = [
     (configuration(protocol=Protocol(epochs=3, loss="mse")), "protocol of b units=10 was epochs=2, now it is epochs=3"),
     (
-        configuration(protocol=PROTOCOL.with_value("learning_rate", 0.1)),
-        "protocol of b units=10 was optimizer=adam, now it is optimizer=class_name=adam, config=learning_rate=0.1",
+        configuration(protocol=dataclasses.replace(PROTOCOL, learning_rate=0.1)),
+        "protocol of b units=10 was learning_rate=None, now it is learning_rate=0.1",
     ),
     (
         dataclasses.replace(configuration(), variant=Variant("b", network, {"activation": "elu"})),
@@ -338,7 +337,6 @@ def test_records_come_by_variant_as_declared_then_swept_value_then_trial(tmp_pat
     assert found == [("b", 20, 2), ("b", 20, 10), ("b", 100, 1), ("a", 9, 1), ("a", 9, 2), ("gone", 1, 1)]
 
 
-@pytest.mark.xfail(strict=True, reason="the journal sorts the names of swept values, and their order is the tables'")
 def test_the_order_is_the_same_before_and_after_reading_the_journal(tmp_path):
     swept = dataclasses.replace(EXPERIMENT, sweep={"units": (1, 2), "activation": ("elu", "relu")})
     folder = opened(tmp_path / "r")
@@ -406,7 +404,6 @@ def test_a_table_reads_back_exactly(cells):
             assert text == ("" if cell is None else str(cell))
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="repr(np.float64(0.1)) is 'np.float64(0.1)'")
 def test_numpys_own_floats_read_back_too(tmp_path):
     Folder(tmp_path, {}).write_table("t.csv", ("value",), [{"value": np.float64(0.1)}])
     assert float(rows(tmp_path / "t.csv")[0]["value"]) == 0.1

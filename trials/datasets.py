@@ -109,7 +109,9 @@ def _find(directory: Path | None, folder: str, names: list[str]) -> dict[str, Pa
     """The files of a dataset in DIR/folder or DIR, gzipped or plain; None if no DIR was given or none is there."""
     if directory is None:
         return None
-    for base in (directory / folder, directory):
+    # The two MNISTs use the same file names: DIR itself counts only where a name says which it is.
+    tells = directory.name == folder or "idx" not in names[0]
+    for base in (directory / folder, *([directory] if tells else [])):
         found = {name: path for name in names for path in (base / name, base / f"{name}.gz") if path.is_file()}
         missing = [name for name in names if name not in found]
         if found and missing:
@@ -223,11 +225,17 @@ def load(data: Data, directory: Path | None = None, base: Path | None = None) ->
     pieces = [train] if test is None else [train, test]
     x = np.concatenate([part[0] for part in pieces])
     y, classes = _class_indices(np.concatenate([np.asarray(part[1]).reshape(-1) for part in pieces]))
-    if test is None and data.test_fraction is None:
-        raise UserError("This data has no test part of its own: declare Data.test_fraction.")
+    _check_test_part(data, test is not None)
     if data.labels == "binary" and classes != 2:
         raise UserError(f"Data.labels is 'binary', but the data has {classes} classes.")
     return Samples(_prepared(x, data), y, 0 if test is None else len(test[0]), classes)
+
+
+def _check_test_part(data: Data, fixed: bool) -> None:
+    if not fixed and data.test_fraction is None:
+        raise UserError("This data has no test part of its own: declare Data.test_fraction.")
+    if fixed and data.test_fraction is not None:
+        raise UserError("This data has a test part of its own: Data.test_fraction has no use here.")
 
 
 def _read(data: Data, directory: Path | None, base: Path | None) -> tuple[Arrays, Arrays | None]:
@@ -293,7 +301,10 @@ def _check_arrays(part: Arrays, what: str) -> None:
 
 
 def _class_indices(y: np.ndarray) -> tuple[np.ndarray, int]:
-    values, indices = np.unique(y, return_inverse=True)
+    try:
+        values, indices = np.unique(y, return_inverse=True)
+    except TypeError as error:
+        raise UserError("The labels mix kinds that cannot be told apart (text and numbers, or gaps).") from error
     if len(values) < 2:
         raise UserError(f"The labels hold only one class: {values[0]!r}.")
     if y.dtype.kind == "f" and not np.array_equal(values, np.round(values)):
@@ -341,6 +352,7 @@ def expected_counts(data: Data, directory: Path | None = None, base: Path | None
     """The same without reading a named dataset."""
     if isinstance(data.source, str) and data.source in DATASETS:
         known = DATASETS[data.source]
+        _check_test_part(data, known.test > 0)
         return counts(data, known.train + known.test, known.test)
     samples = load(data, directory, base)
     return counts(data, len(samples.y), samples.fixed_test)
@@ -388,9 +400,15 @@ def _normalized(parts: dict[str, Arrays], data: Data) -> dict[str, Arrays]:
         return parts
     x = parts["train"][0]
     axes = tuple(range(x.ndim - 1))
-    mean = x.mean(axes) if data.mean == "train" else np.asarray(data.mean, np.float32)
-    std = x.std(axes) if data.std == "train" else np.asarray(data.std, np.float32)
-    std = np.where(std == 0, np.float32(1), std)  # a constant column carries nothing, whatever it is divided by
+    # Summed in float64: over a data set of images float32 loses most of its digits.
+    mean = x.mean(axes, np.float64) if data.mean == "train" else np.asarray(data.mean, np.float64)
+    std = x.std(axes, np.float64) if data.std == "train" else np.asarray(data.std, np.float64)
+    for name, value in (("mean", mean), ("std", std)):
+        if value.shape not in ((), x.shape[-1:]):
+            raise UserError(f"Data.{name} has {value.size} values, the data {x.shape[-1]} channels or features.")
+    if data.std == "train":  # a constant feature carries nothing, whatever it is divided by
+        std = np.where(x.min(axes) == x.max(axes), 1.0, std)
+    mean, std = mean.astype(np.float32), std.astype(np.float32)
     return {name: (((x - mean) / std).astype(np.float32), y) for name, (x, y) in parts.items()}
 
 

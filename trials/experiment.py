@@ -12,6 +12,11 @@ from trials.errors import UserError, unknown
 
 SPLITS = ("train", "validation", "test")
 SELECTIONS = ("last", "validation_accuracy", "validation_loss")
+METRICS = (
+    *("train_accuracy", "train_loss"),
+    *("validation_accuracy", "validation_loss"),
+    *("test_accuracy", "test_loss"),
+)
 LABELS = ("index", "one_hot", "binary")
 Builder = Callable[..., Any]
 Identifier = str | Mapping[str, Any]
@@ -30,6 +35,11 @@ def _positive(name: str, value: Any) -> None:
 def _fraction(name: str, value: Any) -> None:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     require(number and 0 < value < 1, f"{name} must lie between 0 and 1. Received: {value!r}.")
+
+
+def _numbers(value: Any) -> bool:
+    parts = value if isinstance(value, tuple) else (value,)
+    return bool(parts) and all(isinstance(part, (int, float)) and not isinstance(part, bool) for part in parts)
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,20 @@ class Data:
         )
         require(self.labels in LABELS, f"Data.labels must be one of {', '.join(LABELS)}. Received: {self.labels!r}.")
         require((self.mean is None) == (self.std is None), "Data.mean and Data.std go together.")
+        for name in ("mean", "std"):
+            given = getattr(self, name)
+            require(
+                given is None or given == "train" or _numbers(given),
+                f"Data.{name} must be a number, one number a channel, or 'train'. Received: {given!r}.",
+            )
+        require(
+            self.scale is None or (_numbers(self.scale) and self.scale > 0),
+            f"Data.scale must be a number above 0. Received: {self.scale!r}.",
+        )
+        require(
+            self.split_seed is None or (isinstance(self.split_seed, int) and 0 <= self.split_seed < 2**32),
+            f"Data.split_seed must be None or a whole number from 0 to 2**32 - 1. Received: {self.split_seed!r}.",
+        )
         for name in ("test_fraction", "validation_fraction"):
             if getattr(self, name) is not None:
                 _fraction(f"Data.{name}", getattr(self, name))
@@ -89,6 +113,8 @@ class Protocol:
     epochs: int
     loss: Identifier
     optimizer: Identifier = "adam"
+    learning_rate: float | Mapping[str, Any] | None = None
+    "Takes precedence over the optimizer's own."
     batch_size: int = 32
     shuffle: bool = True
     record: tuple[str, ...] = ()
@@ -113,15 +139,6 @@ class Protocol:
             _positive("evaluate_every", self.evaluate_every)
             require(self.select == "last", "evaluate_every reports a trajectory: it cannot be combined with select.")
 
-    def with_value(self, name: str, value: Any) -> "Protocol":
-        """This protocol with one field changed; `learning_rate` changes the optimizer's."""
-        if name != "learning_rate":
-            return dataclasses.replace(self, **{name: value})
-        given = self.optimizer
-        optimizer: Mapping[str, Any] = {"class_name": given, "config": {}} if isinstance(given, str) else given
-        config = {**optimizer["config"], "learning_rate": value}
-        return dataclasses.replace(self, optimizer={**optimizer, "config": config})
-
     def evaluates_test(self, epoch: int) -> bool:
         """Whether the test figures of this epoch are part of a recorded curve or trajectory."""
         return "test" in self.record or bool(self.evaluate_every and epoch % self.evaluate_every == 0)
@@ -144,7 +161,7 @@ class Variant:
             f"A variant's name is made of letters, digits, '_', '.', '+' and '-'. Received: {self.name!r}.",
         )
         require(
-            callable(self.builder),
+            inspect.isfunction(self.builder),
             f"Variant '{self.name}': the builder must be a function. Received: {self.builder!r}.",
         )
         for name in self.options:
@@ -176,6 +193,8 @@ class Published:
 
     def __post_init__(self) -> None:
         _positive("Published.runs", self.runs)
+        if self.metric not in METRICS:
+            raise unknown("metric in Published", self.metric, METRICS)
 
 
 @dataclass(frozen=True)
@@ -225,9 +244,14 @@ class Experiment:
         require(len(set(names)) == len(names), f"Experiment '{self.name}': variant names repeat: {', '.join(names)}.")
         for name, values in self.sweep.items():
             self._check_swept(name, values)
-        needs_validation = "validation" in self.protocol.record or self.protocol.select != "last"
+        for figure in self.published:
+            for name in figure.where:
+                if name not in ("variant", *self.sweep):
+                    raise unknown("name in Published.where", name, ("variant", *self.sweep))
+        protocols = [configuration.protocol for configuration in self.configurations()]
+        validated = any("validation" in protocol.record or protocol.select != "last" for protocol in protocols)
         require(
-            not needs_validation or self.data.validation_fraction is not None,
+            not validated or self.data.validation_fraction is not None,
             f"Experiment '{self.name}' uses a validation split, but its data declares no validation_fraction.",
         )
 
@@ -237,9 +261,6 @@ class Experiment:
         require(len(values) > 0, f"Option '{name}' has no values.")
         repeated = [value for index, value in enumerate(values) if value in values[:index]]
         require(not repeated, f"Option '{name}' has a value twice: {repeated[:1]}.")
-        if name in PROTOCOL_NAMES:
-            for value in values:
-                self.protocol.with_value(name, value)
 
     def settable(self) -> tuple[str, ...]:
         """Names that `--set` and a sweep accept: builder options and fields of the protocol."""
@@ -248,18 +269,16 @@ class Experiment:
 
     def configurations(self) -> tuple[Configuration, ...]:
         """All configurations in canonical order: variants, then the sweep's values, last name fastest."""
-        return tuple(
-            self._configuration(variant, dict(zip(self.sweep, values, strict=True)))
-            for variant in self.variants
-            for values in itertools.product(*self.sweep.values())
-        )
+        found = []
+        for variant in self.variants:
+            names = [name for name in self.sweep if name in variant.accepts() or name in PROTOCOL_NAMES]
+            for values in itertools.product(*(self.sweep[name] for name in names)):
+                found.append(self._configuration(variant, dict(zip(names, values, strict=True))))
+        return tuple(found)
 
     def _configuration(self, variant: Variant, values: dict[str, Any]) -> Configuration:
-        protocol = self.protocol
-        for name, value in values.items():
-            if name in PROTOCOL_NAMES and name not in variant.accepts():
-                protocol = protocol.with_value(name, value)
-        return Configuration(variant, values, protocol)
+        changes = {name: value for name, value in values.items() if name not in variant.accepts()}
+        return Configuration(variant, values, dataclasses.replace(self.protocol, **changes))
 
     def seeds(self, first: int) -> Iterator[tuple[int, int]]:
         """(trial, seed) pairs: trial i of every configuration has seed `first` + i - 1."""
@@ -285,9 +304,12 @@ def override(
         experiment = _choose_variants(experiment, variants)
     if trials is not None:
         experiment = dataclasses.replace(experiment, trials=trials)
-    for name, new in changed.items():
-        experiment = _change(experiment, name, new)
-    return experiment
+    for name in changed:
+        if name not in experiment.settable():
+            raise unknown("option", name, experiment.settable())
+    swept = {name: new for name, new in changed.items() if len(new) > 1 or name in experiment.sweep}
+    fixed = {name: new[0] for name, new in changed.items() if name not in swept}
+    return _sweep(_fix(experiment, fixed), swept)
 
 
 def _choose_variants(experiment: Experiment, names: tuple[str, ...]) -> Experiment:
@@ -299,20 +321,30 @@ def _choose_variants(experiment: Experiment, names: tuple[str, ...]) -> Experime
     return dataclasses.replace(experiment, variants=kept)
 
 
-def _change(experiment: Experiment, name: str, new: tuple[Any, ...]) -> Experiment:
-    if name not in experiment.settable():
-        raise unknown("option", name, experiment.settable())
-    takes_it = any(name in variant.accepts() for variant in experiment.variants)
-    if len(new) > 1 or name in experiment.sweep:
-        order = dict.fromkeys([*experiment.sweep, name])
-        sweep = {key: new if key == name else experiment.sweep[key] for key in order}
-        return dataclasses.replace(experiment, sweep=sweep)
-    if takes_it:
-        fixed = tuple(
-            dataclasses.replace(v, options={**v.options, name: new[0]}) if name in v.accepts() else v
-            for v in experiment.variants
-        )
-        return dataclasses.replace(experiment, variants=fixed, deviations=(*experiment.deviations, f"{name}={new[0]}"))
-    protocol = experiment.protocol.with_value(name, new[0])
-    noted = () if protocol == experiment.protocol else (f"{name}={new[0]}",)
-    return dataclasses.replace(experiment, protocol=protocol, deviations=experiment.deviations + noted)
+def _fix(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
+    """Options and fields of the protocol set to one value; what differs from the declaration is noted."""
+    variants = tuple(_with_options(variant, values) for variant in experiment.variants)
+    changed = {name for old, new in zip(experiment.variants, variants, strict=True) for name in _differing(old, new)}
+    known = {name for variant in variants for name in variant.accepts()}
+    fields = {name: value for name, value in values.items() if name not in known}
+    changed |= {name for name, value in fields.items() if getattr(experiment.protocol, name) != value}
+    noted = tuple(f"{name}={value}" for name, value in values.items() if name in changed)
+    protocol = dataclasses.replace(experiment.protocol, **fields)
+    return dataclasses.replace(
+        experiment, variants=variants, protocol=protocol, deviations=experiment.deviations + noted
+    )
+
+
+def _with_options(variant: Variant, values: Mapping[str, Any]) -> Variant:
+    taken = {name: value for name, value in values.items() if name in variant.accepts()}
+    return dataclasses.replace(variant, options={**variant.options, **taken}) if taken else variant
+
+
+def _differing(old: Variant, new: Variant) -> list[str]:
+    """Options whose value changed, a default that is spelled out not among them."""
+    defaults = {name: parameter.default for name, parameter in inspect.signature(old.builder).parameters.items()}
+    return [name for name, value in new.options.items() if old.options.get(name, defaults[name]) != value]
+
+
+def _sweep(experiment: Experiment, values: Mapping[str, tuple[Any, ...]]) -> Experiment:
+    return dataclasses.replace(experiment, sweep={**experiment.sweep, **values})

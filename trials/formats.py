@@ -3,13 +3,14 @@
 import gzip
 import pickle
 import struct
+import warnings
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from trials.errors import UserError
+from trials.errors import UserError, first_line
 
 IDX_TYPES: dict[int, np.dtype] = {
     0x08: np.dtype("u1"),
@@ -63,7 +64,10 @@ def read_idx(path: Path, limit: int = 2**31) -> np.ndarray:
         if size > limit:
             raise damaged(path, f"its header announces {size} bytes, more than the {limit} allowed")
         content = _read_exactly(stream, path, size)
-    return np.frombuffer(content, dtype).reshape(shape)
+    try:
+        return np.frombuffer(content, dtype).reshape(shape)
+    except ValueError as error:  # more axes than an array can have, or sizes beyond any memory
+        raise damaged(path, f"its header announces the shape {shape[:4]}...") from error
 
 
 def _read_header(stream: Any, path: Path, size: int) -> bytes:
@@ -89,7 +93,7 @@ def read_cifar_python(path: Path, records: int = 10_000) -> tuple[np.ndarray, np
     """Images and labels of one file of CIFAR-10's Python version, unpickled without running code."""
     try:
         with open(path, "rb") as stream:
-            batch = _ArrayUnpickler(stream, encoding="bytes").load()
+            batch = _ArrayUnpickler(stream, path).load()
         pixels, labels = np.asarray(batch[b"data"]), np.asarray(batch[b"labels"])
     except UserError:
         raise
@@ -116,10 +120,14 @@ def _channels_last(pixels: np.ndarray) -> np.ndarray:
 class _ArrayUnpickler(pickle.Unpickler):
     """Admits numpy arrays and plain types, nothing that could act."""
 
+    def __init__(self, stream: Any, path: Path) -> None:
+        super().__init__(stream, encoding="bytes")
+        self.path = path
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ADMITTED:
             raise UserError(
-                f"The data file asks for {module}.{name}, which is not an array or a plain type.\n"
+                f"{self.path} asks for {module}.{name}, which is not an array or a plain type.\n"
                 "It was not opened further."
             )
         return super().find_class(module, name)
@@ -130,24 +138,35 @@ def read_csv(path: Path, label: str | None, features: tuple[str, ...] | None) ->
     import pandas
 
     try:
-        table = pandas.read_csv(path)
-    except (ValueError, UnicodeError, OSError) as error:
-        raise damaged(path, f"it cannot be read as CSV ({str(error).splitlines()[0]})") from error
-    columns = ", ".join(map(str, table.columns))
-    if label is None:
-        raise UserError(f"{path}: Data.label must name the label's column.\nColumns: {columns}.")
-    chosen = features or tuple(column for column in table.columns if column != label)
-    for name in (label, *chosen):
-        if name not in table.columns:
-            raise UserError(f"{path} has no column '{name}'.\nColumns: {columns}.")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pandas.errors.ParserWarning)  # rows longer than the header
+            table = pandas.read_csv(path, index_col=False, keep_default_na=False, na_values=[""])
+    except (ValueError, UnicodeError, OSError, OverflowError, pandas.errors.ParserWarning) as error:
+        raise damaged(path, f"it cannot be read as CSV ({first_line(error)})") from error
+    chosen = _feature_columns(path, [str(name) for name in table.columns], label, features)
     try:
-        x = table[list(chosen)].to_numpy(np.float32)
-    except ValueError as error:
-        raise UserError(f"{path}: the feature columns must hold numbers ({error}).") from error
+        x = table[chosen].to_numpy(np.float32)
+    except (ValueError, OverflowError) as error:
+        raise UserError(f"{path}: the feature columns must hold numbers ({first_line(error)}).") from error
     incomplete = int(table[[label, *chosen]].isna().any(axis=1).sum())
     if incomplete:
         raise UserError(f"{path}: {incomplete} of {len(table)} rows have empty cells.\nFill or remove them.")
     return x, table[label].to_numpy()
+
+
+def _feature_columns(path: Path, columns: list[str], label: str | None, features: tuple[str, ...] | None) -> list[str]:
+    there = f"Columns: {', '.join(columns)}."
+    if label is None:
+        raise UserError(f"{path}: Data.label must name the label's column.\n{there}")
+    chosen = [column for column in columns if column != label] if features is None else list(features)
+    for name in (label, *chosen):
+        if name not in columns:
+            raise UserError(f"{path} has no column '{name}'.\n{there}")
+    if label in chosen:
+        raise UserError(f"{path}: the label '{label}' cannot be a feature as well.\n{there}")
+    if not chosen:
+        raise UserError(f"{path} has no feature columns beside the label '{label}'.")
+    return chosen
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:

@@ -59,7 +59,7 @@ def _published_row(
 def _matching(figure: Published, declared: Experiment, records: Sequence[Record]) -> list[list[float]] | None:
     """The measured values of every declared configuration that the figure covers, or None if one is missing."""
     measured = {group[0].place: group for group in grouped(records)}
-    groups = []
+    groups: list[list[float]] = []
     for configuration in declared.configurations():
         point = {"variant": configuration.variant.name, **configuration.values}
         if any(point.get(name) != value for name, value in figure.where.items()):
@@ -69,9 +69,9 @@ def _matching(figure: Published, declared: Experiment, records: Sequence[Record]
         values = [
             record.result.metrics[figure.metric] for group in found for record in group if record.result.status == "ok"
         ]
-        if not values:
-            return None
         groups.append([value for value in values if value is not None])
+        if not groups[-1]:
+            return None
     return groups or None
 
 

@@ -55,8 +55,8 @@ def run(declared: Experiment, experiment: Experiment, settings: Settings) -> int
         _header(experiment, settings, samples, datasets.declaration(experiment.data)),
         settings.fresh,
     )
-    folder.read()
     try:
+        folder.read()
         driver = _Driver(declared, experiment, settings, folder)
         driver.train(samples)
         return driver.finish(samples)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trials.environment import import_keras
-from trials.errors import UserError
+from trials.errors import UserError, first_line
 
 
 def load_source(module: str, path: Path, text: str) -> types.ModuleType:
@@ -22,6 +22,7 @@ def load_source(module: str, path: Path, text: str) -> types.ModuleType:
         import_keras()  # without its banner
     loaded = types.ModuleType(module)
     loaded.__file__ = str(path)
+    loaded.__dict__["__loaded_text__"] = text
     sys.modules[module] = loaded
     exec(compile(text, str(path), "exec"), loaded.__dict__)
     return loaded
@@ -42,7 +43,7 @@ def load_file(path: Path) -> tuple[types.ModuleType, str]:
         if isinstance(error, KeyboardInterrupt):
             raise
         raise UserError(
-            f"The file {path} failed while it was loaded: {type(error).__name__}: {error}{_where(error, path)}."
+            f"The file {path} failed while it was loaded: {first_line(error)}{_where(error, path)}."
         ) from error
 
 
@@ -59,7 +60,13 @@ def _where(error: BaseException, path: Path) -> str:
 
 def source_hash(function: Callable[..., Any]) -> str:
     """sha256 of the file that holds a function: a builder's identity in a results folder."""
-    path = inspect.getsourcefile(function)
+    loaded = getattr(sys.modules.get(function.__module__), "__loaded_text__", None)
+    if loaded is not None:  # the text that was run, whatever its file says by now
+        return hashlib.sha256(loaded.encode()).hexdigest()
+    try:
+        path = inspect.getsourcefile(function)
+    except TypeError:
+        path = None
     if path is None:
         raise UserError(f"The builder {function!r} comes from no file: its results could not be told apart later.")
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()

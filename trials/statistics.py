@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Sequence
+from statistics import mean as exact_mean  # of equal values: that value
 
 import numpy as np
 
@@ -65,7 +66,7 @@ def prediction_interval(groups: Sequence[Sequence[float]], runs: int) -> tuple[f
     if not groups or min(map(len, groups)) < 2:
         return None
     variances = [float(np.var(group, ddof=1)) * (1 / runs + 1 / len(group)) for group in groups]
-    mean = float(np.mean([np.mean(group) for group in groups]))
+    mean = exact_mean(exact_mean(map(float, group)) for group in groups)
     total = sum(variances)
     if total == 0:
         return mean, mean, mean

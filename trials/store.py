@@ -14,10 +14,9 @@ from filelock import FileLock, Timeout
 from trials import statistics
 from trials.engines.results import Epoch, Figures, TrialResult
 from trials.errors import UserError
-from trials.experiment import Configuration, Experiment
+from trials.experiment import METRICS, Configuration, Experiment
 from trials.sources import source_hash
 
-METRICS = ("train_accuracy", "train_loss", "validation_accuracy", "validation_loss", "test_accuracy", "test_loss")
 RESULT_COLUMNS = ("trial", "seed", "status", "epochs", "best_epoch", *METRICS, "parameters", "error")
 TIMING_COLUMNS = ("trial", "seed", "engine", "epochs", "seconds", "finished", "host")
 Row = Mapping[str, Any]
@@ -71,6 +70,7 @@ class Folder:
         self.fresh = fresh
         self.problems: list[str] = []
         self.records: dict[tuple[tuple[str, str], int], Record] = {}
+        self._has_header = False
         self._lock: FileLock | None = None
 
     @property
@@ -120,7 +120,7 @@ class Folder:
         )
 
     def _read_journal(self) -> None:
-        header = None
+        header: Mapping[str, Any] | None = None
         with open(self.journal, encoding="utf-8", errors="replace") as lines:
             for number, line in enumerate(lines, 1):
                 entry = _checked(line)
@@ -132,6 +132,7 @@ class Folder:
                     header = entry["header"]
                 else:
                     self._keep(_record(entry))
+        self._has_header = header is not None
         if header is not None:
             self._compare(header)
         elif self.records:
@@ -174,14 +175,16 @@ class Folder:
     def begin(self) -> None:
         """Makes the folder ready for results; the old one goes aside where a fresh start was asked for."""
         try:
-            if self.fresh and self.path.exists() and any(self.path.iterdir()):
+            if self.fresh and self.path.exists() and any(not path.name.startswith(".") for path in self.path.iterdir()):
                 self._move_aside()
             self.path.mkdir(parents=True, exist_ok=True)
             if self._lock is None:
                 self._take_lock()
             torn = self.journal.is_file() and not self.journal.read_bytes().endswith(b"\n")
-            if torn or not self.journal.is_file():
-                self._append("\n" if torn else _sealed({"record": "header", "header": self.header}))
+            if torn:
+                self._append("\n")
+            if not self._has_header:
+                self._append(_sealed({"record": "header", "header": self.header}))
         except OSError as error:
             raise self._unwritable(error.strerror or str(error)) from error
 
@@ -189,8 +192,8 @@ class Folder:
         number = 1
         while (aside := self.path.with_name(f"{self.path.name}.old-{number}")).exists():
             number += 1
-        self.path.rename(aside)
         self.close()
+        self.path.rename(aside)
         self.problems.append(f"The old results are now in {aside}.")
 
     def add(self, record: Record) -> None:
@@ -224,11 +227,12 @@ class Folder:
     def ordered(self, experiment: Experiment) -> list[Record]:
         """All records in canonical order: variant as declared, swept values ascending, trial."""
         variants = [variant.name for variant in experiment.variants]
+        swept = self.header["swept"]
 
         def order(record: Record) -> Any:
             name = record.key["variant"]
             known = variants.index(name) if name in variants else len(variants)
-            return known, name, [_sortable(value) for value in record.key["values"].values()], record.result.trial
+            return known, name, [_sortable(record.key["values"].get(value)) for value in swept], record.result.trial
 
         return sorted(self.records.values(), key=order)
 
@@ -353,7 +357,7 @@ def _sortable(value: Any) -> tuple[bool, Any]:
 
 
 def _cell(value: Any) -> Any:
-    return "" if value is None else repr(value) if isinstance(value, float) else value
+    return "" if value is None else repr(float(value)) if isinstance(value, float) else value
 
 
 def _difference(old: Any, new: Any) -> tuple[Any, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from trials.environment import import_keras
 from trials.errors import UserError, first_line
-from trials.experiment import Configuration, Identifier
+from trials.experiment import Configuration, Identifier, Protocol
 from trials.seeds import Stream, dropout_states, integer
 
 
@@ -57,19 +57,21 @@ def compile_model(model: Any, configuration: Configuration) -> Any:
     """Compiles with a fresh optimizer and the protocol's loss; metrics are the runner's own business."""
     protocol = configuration.protocol
     try:
-        model.compile(optimizer=keras_optimizer(protocol.optimizer), loss=keras_loss(protocol.loss), jit_compile=False)
+        model.compile(optimizer=keras_optimizer(protocol), loss=keras_loss(protocol.loss), jit_compile=False)
         model.optimizer.build(model.trainable_variables)
     except (ValueError, TypeError) as error:
         raise UserError(f"The protocol of {configuration.label} cannot be compiled: {first_line(error)}") from error
     return model
 
 
-def keras_optimizer(identifier: Identifier) -> Any:
+def keras_optimizer(protocol: Protocol) -> Any:
     """A fresh optimizer; `learning_rate` may itself be a `{"class_name", "config"}` schedule."""
     keras = import_keras()
-    if isinstance(identifier, str):
-        return keras.optimizers.get(identifier)
-    config = dict(identifier["config"])
+    given = protocol.optimizer
+    identifier: Mapping[str, Any] = {"class_name": given} if isinstance(given, str) else given
+    config = dict(identifier.get("config", {}))
+    if protocol.learning_rate is not None:
+        config["learning_rate"] = protocol.learning_rate
     if isinstance(config.get("learning_rate"), Mapping):
         schedules = keras.optimizers.schedules
         config["learning_rate"] = schedules.serialize(schedules.deserialize(dict(config["learning_rate"])))
