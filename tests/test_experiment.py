@@ -82,7 +82,8 @@ def test_trial_i_of_every_configuration_has_seed_first_plus_i_minus_1():
 
 
 @pytest.mark.parametrize(
-    ("changes", "epochs"), [({}, []), ({"record": ("test",)}, [1, 2, 3, 4]), ({"evaluate_every": 2}, [2, 4])]
+    ("changes", "epochs"),
+    [({}, []), ({"record": ("test",)}, [1, 2, 3, 4]), ({"evaluate_every": 2}, [2, 4]), ({"evaluate_every": 20}, [10])],
 )
 def test_the_test_set_is_looked_at_only_where_the_protocol_asks(changes, epochs):
     protocol = dataclasses.replace(PROTOCOL, **changes)

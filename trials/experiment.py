@@ -141,7 +141,13 @@ class Protocol:
 
     def evaluates_test(self, epoch: int) -> bool:
         """Whether the test figures of this epoch are part of a recorded curve or trajectory."""
-        return "test" in self.record or bool(self.evaluate_every and epoch % self.evaluate_every == 0)
+        return "test" in self.record or epoch in self.trajectory()
+
+    def trajectory(self) -> tuple[int, ...]:
+        """The epochs whose test evaluations are averaged; empty where the selected weights are measured once."""
+        if self.evaluate_every is None:
+            return ()
+        return tuple(range(self.evaluate_every, self.epochs + 1, self.evaluate_every)) or (self.epochs,)
 
 
 PROTOCOL_NAMES = ("epochs", "batch_size", "shuffle", "optimizer", "loss", "select", "patience", "learning_rate")

@@ -1,9 +1,11 @@
 """How work is dealt to workers; that results do not depend on it is proved through the command line."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from pebble import ProcessExpired
 
 from experiments import EXPERIMENTS
 from trials.datasets import Samples
@@ -82,3 +84,21 @@ def test_workers_are_bounded_by_cores_memory_and_trials(monkeypatch):
     assert choose_workers("auto", [unit(seeds=30)], samples) == 2
     monkeypatch.setattr(processes.environment, "available_memory", lambda: 0)
     assert choose_workers("auto", [unit(seeds=30)], samples) == 1
+
+
+def test_a_death_is_blamed_on_a_trial_only_where_it_ran_alone():
+    told = []
+    listener = SimpleNamespace(on_message=told.append)
+    schedule = _Schedule(processes.deque(), [None], [0], listener)
+    death = ProcessExpired("gone", code=-9)
+    piece = _Piece(unit(seeds=3))
+    assert schedule._after_death(piece, piece.task(), death) == []  # any of the three may have done it
+    assert len(piece.task().seeds) == 1
+    for _ in range(processes.ATTEMPTS - 1):
+        assert schedule._after_death(piece, piece.task(), death) == []
+    (failed,) = schedule._after_death(piece, piece.task(), death)
+    assert (failed.trial, failed.seed, failed.status) == (1, 0, "failed")
+    assert "-9" in failed.error
+    piece.finish([failed])
+    assert trials(piece) == [2, 3]
+    assert all("start again" in line for line in told)

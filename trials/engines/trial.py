@@ -133,6 +133,5 @@ def _report(session: Session, protocol: Protocol, parts: datasets.Parts, result:
 
 
 def _trajectory_mean(protocol: Protocol, result: TrialResult) -> Figures:
-    every = protocol.evaluate_every or 1
-    tests = [epoch.test for epoch in result.curve if epoch.test and epoch.epoch % every == 0]
+    tests = [epoch.test for epoch in result.curve if epoch.test and epoch.epoch in protocol.trajectory()]
     return Figures(float(np.mean([test.accuracy for test in tests])), float(np.mean([test.loss for test in tests])))
