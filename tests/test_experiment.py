@@ -83,11 +83,16 @@ def test_trial_i_of_every_configuration_has_seed_first_plus_i_minus_1():
 
 @pytest.mark.parametrize(
     ("changes", "epochs"),
-    [({}, []), ({"record": ("test",)}, [1, 2, 3, 4]), ({"evaluate_every": 2}, [2, 4]), ({"evaluate_every": 20}, [10])],
+    [
+        ({}, []),
+        ({"record": ("test",)}, list(range(1, 11))),
+        ({"evaluate_every": 4}, [4, 8]),
+        ({"evaluate_every": 20}, [10]),  # a shortened trajectory is evaluated once, at its end
+    ],
 )
 def test_the_test_set_is_looked_at_only_where_the_protocol_asks(changes, epochs):
     protocol = dataclasses.replace(PROTOCOL, **changes)
-    assert [epoch for epoch in range(1, 5) if protocol.evaluates_test(epoch)] == epochs
+    assert [epoch for epoch in range(1, 11) if protocol.evaluates_test(epoch)] == epochs
 
 
 SWEPT = {"sweep": {"units": (10, 20)}}
