@@ -15,6 +15,7 @@ class Progress:
         self.done = 0
         interactive = sys.stderr.isatty()
         self.bar = tqdm(
+            desc=f"trials 0/{trials}, epochs 0/{epochs}",
             total=epochs,
             disable=quiet,
             bar_format=FORMAT,
@@ -23,7 +24,6 @@ class Progress:
             dynamic_ncols=interactive,
             file=sys.stderr,
         )
-        self._label()
 
     def epochs(self, count: int) -> None:
         """So many more epochs are trained."""

@@ -183,8 +183,9 @@ class _Driver:
             folder.write_json("run.json", self._run_record(samples))
         records = folder.ordered(declared)
         failed = report.failures(records)
-        self._print([report.summary_table(summary, folder.header["swept"]), ""])
-        self._print(report.published_lines(published))
+        title = f"{self.experiment.name}: test accuracy (a fraction) over n trials"
+        self._print([title, "", report.summary_table(summary, folder.header["swept"]), ""])
+        self._print([*report.published_lines(published), ""] if published else [])
         for line in failed:
             print(line, file=sys.stderr)
         self._print(
@@ -193,7 +194,7 @@ class _Driver:
         return 1 if failed else 0
 
     def _print(self, lines: Sequence[str], stream: TextIO | None = None) -> None:
-        if not self.settings.quiet:
+        if lines and not self.settings.quiet:
             print("\n".join(lines), file=stream or sys.stdout)
 
     def _run_record(self, samples: Any) -> dict[str, Any]:

@@ -195,12 +195,12 @@ class _Schedule:
         self._fill()
         while self.running:
             done, _ = wait(self.running, timeout=0.5, return_when=FIRST_COMPLETED)
-            for future in done:
-                slot, task = self.running.pop(future)
-                self._collect(slot, task, future)
             total = sum(self.epochs)
             self.listener.on_epochs(total - self.counted)
             self.counted = total
+            for future in done:
+                slot, task = self.running.pop(future)
+                self._collect(slot, task, future)
             self._fill()
 
     def _fill(self) -> None:
