@@ -23,7 +23,7 @@ $(VENV)/installed: requirements.txt
 	@$(PYTHON) -m venv $(VENV)
 	@echo "Installing requirements.txt into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt > $(VENV)/install.log 2>&1 \
-	  || { tail -n 1 $(VENV)/install.log; echo "The requirements could not be installed: no wheel for this platform, or no network ($(VENV)/install.log)."; exit 1; }
+	  || { echo "The requirements could not be installed: no wheel for this platform, or no network ($(VENV)/install.log)."; exit 1; }
 	@touch $@
 
 $(VENV)/installed-test: requirements-test.txt $(VENV)/installed

@@ -36,6 +36,12 @@ def whole(minimum: int) -> Any:
     return convert
 
 
+def folder(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("must name a folder. Received: ''")
+    return Path(text)
+
+
 def workers(text: str) -> str | int:
     return text if text == "auto" else whole(1)(text)
 
@@ -86,7 +92,7 @@ def parser() -> Parser:
     where.add_argument(
         "--data-dir", metavar="DIR", help="image data (default: TRIALS_DATA_DIR, Keras's cache, a download)"
     )
-    where.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    where.add_argument("--results", type=folder, default=Path("results"), metavar="DIR", help="default: results")
     where.add_argument("--fresh", action="store_true", help="move earlier results aside and start anew")
     where.add_argument("--dry-run", action="store_true", help="say what would be trained, train nothing")
     where.add_argument("--quiet", action="store_true", help="no progress bar, no tables")
@@ -199,8 +205,12 @@ def run(arguments: argparse.Namespace) -> int:
             values=all_values(arguments.set),
         )
         chosen.append((declared, asked, extra))
+    names = [declared.name for declared, *_ in chosen]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"The experiment '{name}' is named twice.")
     directory = data_directory(arguments.data_dir)
-    code = 0
+    plans = []
     for declared, asked, extra in chosen:
         settings = runner.Settings(
             results=arguments.results,
@@ -218,11 +228,24 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.dry_run:
             print(runner.describe(asked, settings))
         else:
-            code = max(code, runner.run(declared, asked, settings))
-    return code
+            plans.append((declared, asked, settings))
+    return runner.run(plans) if plans else 0
+
+
+def check_modes(arguments: argparse.Namespace) -> None:
+    """Raises UserError for options that would have no effect."""
+    modes = ("experiment", "list", "version", "help")
+    given = [
+        name for name, value in vars(arguments).items() if value != parser().get_default(name) and name not in modes
+    ]
+    if given and not arguments.experiment:
+        raise UserError(f"--{given[0].replace('_', '-')} needs --experiment NAME.\nSee: python run_trials.py --list")
+    if arguments.executor == "inline" and arguments.workers != "auto":
+        raise UserError("--workers has no use with --executor inline, which trains in this process.")
 
 
 def dispatch(arguments: argparse.Namespace) -> int:
+    check_modes(arguments)
     if arguments.version:
         print(__version__)
     elif arguments.list is not None:

@@ -5,7 +5,8 @@
 
 iris: the 100 trials of iris_hidden_units, from process start to tables written.
 lenet5_mnist: training samples a second over the whole machine, each trial's build, compile (or
-trace), training and evaluation included, start of the process and loading of the data excluded.
+trace), training and evaluation included, start of the process and loading of the data excluded;
+for this project workers x samples / seconds of a mean trial, all workers at work at the same time.
 The loop builds, compiles, fits and evaluates each trial with Keras's defaults in one process.
 """
 
@@ -53,10 +54,22 @@ def loop(name: str, trials: int, epochs: int) -> dict[str, float]:
     return {**json.loads(done.stdout.splitlines()[-1]), "whole": time.perf_counter() - started}
 
 
-def project(name: str, trials: int, epochs: int) -> dict[str, float]:
-    """The same trials through the command line; `rate` is samples a second over all workers."""
+def project(name: str, trials: int, epochs: int, workers: int) -> dict[str, float]:
+    """The same trials through the command line: seconds for the whole command and for a mean trial."""
     with tempfile.TemporaryDirectory() as folder:
-        words = ["--experiment", name, "--trials", trials, "--epochs", epochs, "--results", folder, "--quiet"]
+        words = [
+            "--experiment",
+            name,
+            "--trials",
+            trials,
+            "--epochs",
+            epochs,
+            "--results",
+            folder,
+            "--quiet",
+            "--workers",
+            workers,
+        ]
         started = time.perf_counter()
         subprocess.run([sys.executable, str(ROOT / "run_trials.py"), *map(str, words)], check=True)
         whole = time.perf_counter() - started
@@ -77,12 +90,12 @@ def main() -> None:
     ratios = []
     for _ in range(arguments.repetitions):
         if arguments.work == "iris":
-            theirs, ours = loop("iris_hidden_units", 10, 10), project("iris_hidden_units", 10, 10)
+            theirs, ours = loop("iris_hidden_units", 10, 10), project("iris_hidden_units", 10, 10, arguments.workers)
             ratios.append(theirs["whole"] / ours["whole"])
             print(f"plain loop {theirs['whole']:.1f} s, this project {ours['whole']:.1f} s", end="")
         else:
             theirs = loop("lenet5_mnist", 1, arguments.epochs)
-            ours = project("lenet5_mnist", 2 * arguments.workers, arguments.epochs)
+            ours = project("lenet5_mnist", 2 * arguments.workers, arguments.epochs, arguments.workers)
             rates = theirs["samples"] / theirs["seconds"], arguments.workers * theirs["samples"] / ours["trial"]
             ratios.append(rates[1] / rates[0])
             print(f"plain loop {rates[0]:,.0f} samples/s, this project {rates[1]:,.0f} samples/s", end="")

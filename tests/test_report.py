@@ -148,7 +148,7 @@ def test_a_figure_that_every_trial_gave_is_inside():
 def test_published_csv_has_a_row_a_figure(tmp_path):
     figures = (Published(0.5, 1, "S1", where=AT_TEN), Published(0.5, 2, "S2"))
     folder = Folder(tmp_path, {"swept": ["units"]})
-    folder.begin()
+    folder.begin("cpu")
     for one in TEN:
         folder.add(one)
     found = write_published(folder, dataclasses.replace(SMALL, published=figures), ())
@@ -183,7 +183,7 @@ def test_published_and_measured_stand_side_by_side():
 
 def summary(tmp_path, *measured):
     folder = Folder(tmp_path, {"swept": ["units"]})
-    folder.begin()
+    folder.begin("cpu")
     for one in measured:
         folder.add(one)
     folder.close()

@@ -62,7 +62,7 @@ def opened(path, header=HEADER, **options):
 def written(path, *records, header=HEADER):
     """A results folder with these trials."""
     folder = opened(path, header)
-    folder.begin()
+    folder.begin("cpu")
     for one in records:
         folder.add(one)
     folder.close()
@@ -116,7 +116,7 @@ def test_a_torn_last_line_is_reported_skipped_and_the_file_goes_on(tmp_path, kep
     assert len(folder.problems) == (kept != 0)
     assert all("line 3: damaged or unfinished, left out; its trial runs again" in text for text in folder.problems)
     assert folder.missing(configuration(), [(1, 0), (2, 1)]) == ((2, 1),)
-    folder.begin()
+    folder.begin("cpu")
     folder.add(record(2, 0.75))
     folder.close()
     assert list(reread(tmp_path / "r").records.values()) == [record(1), record(2, 0.75)]
@@ -257,7 +257,7 @@ def test_a_key_tells_all_that_decides_the_numbers():
 def test_reading_makes_nothing_and_beginning_makes_the_folder(tmp_path):
     folder = opened(tmp_path / "a" / "r")
     assert list(tmp_path.iterdir()) == []
-    folder.begin()
+    folder.begin("cpu")
     folder.close()
     assert len((tmp_path / "a" / "r" / "journal.jsonl").read_text(encoding="utf-8").splitlines()) == 1
 
@@ -294,7 +294,7 @@ def test_fresh_moves_every_old_folder_aside_and_deletes_nothing(tmp_path):
         folder = opened(tmp_path / "r", {**HEADER, "first seed": number}, fresh=True)
         assert folder.records == {}
         assert folder.missing(configuration(), [(1, 0)]) == ((1, 0),)
-        folder.begin()
+        folder.begin("cpu")
         folder.close()
         assert folder.problems == [f"The old results are now in {tmp_path / f'r.old-{number}'}."]
     assert (tmp_path / "r.old-1" / "journal.jsonl").read_bytes() == first
@@ -340,7 +340,7 @@ def test_records_come_by_variant_as_declared_then_swept_value_then_trial(tmp_pat
 def test_the_order_is_the_same_before_and_after_reading_the_journal(tmp_path):
     swept = dataclasses.replace(EXPERIMENT, sweep={"units": (1, 2), "activation": ("elu", "relu")})
     folder = opened(tmp_path / "r")
-    folder.begin()
+    folder.begin("cpu")
     for one in swept.configurations():
         folder.add(record(of=one))
     folder.close()

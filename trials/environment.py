@@ -5,6 +5,7 @@ import glob
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from typing import Any
 
 from trials.errors import UserError
 
+BANNER = re.compile(rb"WARNING: All log messages before absl|[IWEF]\d{4} |To enable the following instructions|\s*$")
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pandas", "scipy")
 
 
@@ -40,28 +42,50 @@ def require_tensorflow() -> None:
 
 @contextlib.contextmanager
 def quiet_import() -> Iterator[None]:
-    """Holds back what C++ libraries print to stderr while they load; gives it back if loading fails."""
+    """Holds stderr back while libraries load, and gives back what is not their banner."""
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
-            os.dup2(saved, 2)
-            held.seek(0)
-            os.write(2, held.read())
-            raise
         finally:
+            sys.stderr.flush()
             os.dup2(saved, 2)
             os.close(saved)
+            held.seek(0)
+            os.write(2, b"".join(line for line in held if not BANNER.match(line)))
 
 
 def import_keras() -> ModuleType:
-    """Keras with its backend, without the banner."""
+    """Keras on TensorFlow, without the banner, as every trial finds it.
+
+    The first import sets one thread an operation and the defaults of Keras, which a user's
+    keras.json would change without a trace in any result; what an experiment's file sets later
+    stays. Raises UserError where another backend is asked for.
+    """
+    if "keras.src" in sys.modules:
+        import keras
+
+        return keras
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise UserError(f"KERAS_BACKEND is '{backend}'; the engines here run on tensorflow.\nUnset it.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    # TensorFlow would make every backward convolution's kernel anew each step, to save a megabyte.
+    os.environ.setdefault("TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE", "0")
     with quiet_import():
         import keras
+        import tensorflow as tf
+
+    tf.get_logger().setLevel("ERROR")  # fit's own tracing is not the user's concern
+    # Two threads already add in another order and give other bits; a small network trains as fast with one.
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
     return keras
 
 
@@ -75,23 +99,15 @@ def check_device(device: str) -> None:
 
 
 def prepare_process(device: str) -> str:
-    """Makes this process ready to train: one thread a trial on a CPU. Returns 'cpu' or 'gpu'.
+    """Makes this process ready to train: one thread a trial. Returns 'cpu' or 'gpu'.
 
-    Two threads already add in another order and give other bits, and a small network trains as
-    fast with one. Raises UserError where `device` is 'gpu' and TensorFlow finds none.
+    Raises UserError where `device` is 'gpu' and TensorFlow finds none.
     """
-    os.environ["OMP_NUM_THREADS"] = "1"
-    # TensorFlow would make every backward convolution's kernel anew each step, to save a megabyte.
-    os.environ.setdefault("TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE", "0")
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     import_keras()
     import tensorflow as tf
 
-    tf.get_logger().setLevel("ERROR")  # fit's own tracing is not the user's concern
-    if tf.config.threading.get_intra_op_parallelism_threads() != 1:
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
     gpus = [] if device == "cpu" else tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
         raise UserError(

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import itertools
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,12 @@ METRICS = (
     *("validation_accuracy", "validation_loss"),
     *("test_accuracy", "test_loss"),
 )
+RESERVED = {
+    *("experiment", "variant", "trial", "seed", "status", "epochs", "best_epoch", "epoch", "parameters", "error"),
+    *("n", "failed", "engine", "seconds", "finished", "host"),
+    *METRICS,
+}
+"Columns of the tables: no swept hyperparameter can have one of these names."
 LABELS = ("index", "one_hot", "binary")
 Builder = Callable[..., Any]
 Identifier = str | Mapping[str, Any]
@@ -35,6 +42,23 @@ def _positive(name: str, value: Any) -> None:
 def _fraction(name: str, value: Any) -> None:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     require(number and 0 < value < 1, f"{name} must lie between 0 and 1. Received: {value!r}.")
+
+
+def _plain(name: str, value: Any) -> None:
+    """Declarations are compared and recorded, so they must be plain and equal to themselves."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        raise UserError(
+            f"{name} must be made of plain values: text, finite numbers, true, false, none, lists, mappings. "
+            f"Received: {value!r:.120}."
+        ) from None
+
+
+def _identifier(name: str, value: Any) -> None:
+    named = isinstance(value, str) or (isinstance(value, Mapping) and isinstance(value.get("class_name"), str))
+    require(named, f"{name} must be a Keras name or {{'class_name': ..., 'config': ...}}. Received: {value!r:.120}.")
+    _plain(name, value)
 
 
 def _numbers(value: Any) -> bool:
@@ -71,8 +95,15 @@ class Data:
 
     def __post_init__(self) -> None:
         require(
-            callable(self.source) or isinstance(self.source, str), "Data.source must be a name, a file or a function."
+            inspect.isfunction(self.source) or isinstance(self.source, str),
+            f"Data.source must be a name, a file or a function. Received: {self.source!r:.120}.",
         )
+        require(
+            self.size is None or (isinstance(self.size, tuple) and len(self.size) == 2),
+            f"Data.size must be (height, width). Received: {self.size!r}.",
+        )
+        for length in self.size or ():
+            _positive("Data.size", length)
         require(self.labels in LABELS, f"Data.labels must be one of {', '.join(LABELS)}. Received: {self.labels!r}.")
         require((self.mean is None) == (self.std is None), "Data.mean and Data.std go together.")
         for name in ("mean", "std"):
@@ -126,6 +157,10 @@ class Protocol:
     def __post_init__(self) -> None:
         _positive("epochs", self.epochs)
         _positive("batch_size", self.batch_size)
+        _identifier("optimizer", self.optimizer)
+        _identifier("loss", self.loss)
+        _plain("learning_rate", self.learning_rate)
+        _plain("class_weight", self.class_weight)
         require(isinstance(self.shuffle, bool), f"shuffle must be true or false. Received: {self.shuffle!r}.")
         for name in self.record:
             if name not in SPLITS:
@@ -170,9 +205,10 @@ class Variant:
             inspect.isfunction(self.builder),
             f"Variant '{self.name}': the builder must be a function. Received: {self.builder!r}.",
         )
-        for name in self.options:
+        for name, value in self.options.items():
             if name not in self.accepts():
                 raise unknown(f"option of variant '{self.name}'", name, self.accepts())
+            _plain(f"Option '{name}' of variant '{self.name}'", value)
 
     def accepts(self) -> tuple[str, ...]:
         """The options the builder takes beside `input_shape` and `classes`."""
@@ -264,7 +300,9 @@ class Experiment:
     def _check_swept(self, name: str, values: tuple[Any, ...]) -> None:
         if name not in self.settable():
             raise unknown("option", name, self.settable())
+        require(name not in RESERVED, f"'{name}' cannot be swept: the tables have a column of that name.")
         require(len(values) > 0, f"Option '{name}' has no values.")
+        _plain(f"Option '{name}'", values)
         repeated = [value for index, value in enumerate(values) if value in values[:index]]
         require(not repeated, f"Option '{name}' has a value twice: {repeated[:1]}.")
 
@@ -305,6 +343,7 @@ def override(
     """
     changed = dict(values or {})
     if epochs is not None:
+        require("epochs" not in changed, "The number of epochs is given twice: --epochs and --set epochs.")
         changed["epochs"] = (epochs,)
     if variants:
         experiment = _choose_variants(experiment, variants)

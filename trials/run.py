@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import pickle
 import platform
 import shlex
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from trials import __version__, environment
+from trials.errors import UserError, first_line
 from trials.experiment import Experiment
 
 TINY_STEPS = 2_000
@@ -38,30 +40,21 @@ class Settings:
     command: Sequence[str] = ()
 
 
-def run(declared: Experiment, experiment: Experiment, settings: Settings) -> int:
-    """Trains what is missing of `experiment` (`declared` as the command line changed it).
+def run(plans: Sequence[tuple[Experiment, Experiment, Settings]]) -> int:
+    """Trains what is missing of each experiment: (declared, as the command line changed it, how).
 
-    Returns the exit code: 0, or 1 where trials failed or diverged. Raises UserError for mistakes
-    that show before training.
+    All data is read and all folders are looked at before the first is trained. Returns the exit
+    code: 0, or 1 where trials failed or diverged. Raises UserError for mistakes that show before training.
     """
-    from trials import datasets
-    from trials.store import Folder
-
-    environment.check_device(settings.device)
-    environment.require_tensorflow()
-    samples = datasets.load(experiment.data, settings.data_directory, settings.base)
-    folder = Folder(
-        settings.results / experiment.name,
-        _header(experiment, settings, samples, datasets.declaration(experiment.data)),
-        settings.fresh,
-    )
+    drivers: list[_Driver] = []
     try:
-        folder.read()
-        driver = _Driver(declared, experiment, settings, folder)
-        driver.train(samples)
-        return driver.finish(samples)
+        for declared, experiment, settings in plans:
+            drivers.append(_Driver(declared, experiment, settings))
+            drivers[-1].prepare()
+        return max(driver.run() for driver in drivers)
     finally:
-        folder.close()
+        for driver in drivers:
+            driver.close()
 
 
 def _header(experiment: Experiment, settings: Settings, samples: Any, declaration: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,40 +67,65 @@ def _header(experiment: Experiment, settings: Settings, samples: Any, declaratio
         "data": declaration,
         "data checksum": samples.checksum(),
         "versions": environment.versions(),
-        "machine": platform.machine(),
+        "architecture": platform.machine(),
     }
 
 
-class _Driver:
-    """Listens to the executor and keeps what it reports."""
+def _check_sendable(units: Sequence[Any]) -> None:
+    """Raises UserError for functions that worker processes could not find by their name."""
+    try:
+        pickle.dumps(units)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise UserError(
+            f"A builder or dataset function cannot be sent to worker processes: {first_line(error)}.\n"
+            "Define it with def at the top level of the experiment's file."
+        ) from error
 
-    def __init__(self, declared: Experiment, experiment: Experiment, settings: Settings, folder: Any) -> None:
-        self.declared, self.experiment, self.settings, self.folder = declared, experiment, settings, folder
-        self.device = settings.device
+
+class _Driver:
+    """One experiment's run: listens to the executor and keeps what it reports."""
+
+    def __init__(self, declared: Experiment, experiment: Experiment, settings: Settings) -> None:
+        self.declared, self.experiment, self.settings = declared, experiment, settings
+        self.folder: Any = None
         self.progress: Any = None
         self.messages: list[str] = []
         self.trained = 0
+
+    def prepare(self) -> None:
+        """Reads the data and the results folder, and finds what is missing."""
+        from trials import datasets
+        from trials.store import Folder, configuration_key
+
+        environment.check_device(self.settings.device)
+        environment.require_tensorflow()
+        data = self.experiment.data
+        self.samples = datasets.load(data, self.settings.data_directory, self.settings.base)
+        header = _header(self.experiment, self.settings, self.samples, datasets.declaration(data))
+        self.folder = Folder(self.settings.results / self.experiment.name, header, self.settings.fresh)
+        self.folder.read()
+        self.units = self._units()
+        self.keys = {unit.index: configuration_key(unit.configuration) for unit in self.units}
+        _check_sendable(self.units)
+
+    def run(self) -> int:
         self.started = time.time()
-
-    def train(self, samples: Any) -> None:
-        from trials.progress import Progress
-        from trials.store import configuration_key
-
-        units = self._units()
         self._tell(self.folder.problems)
-        if not units:
-            return
-        self.keys = {unit.index: configuration_key(unit.configuration) for unit in units}
-        epochs = sum(unit.configuration.protocol.epochs * len(unit.seeds) for unit in units)
-        trials = sum(len(unit.seeds) for unit in units)
+        missing = sum(len(unit.seeds) for unit in self.units)
         total = len(self.experiment.configurations()) * self.experiment.trials
-        if total > trials:
-            self._tell([f"{total - trials} of {total} trials are already in {self.folder.path}."])
-        self.progress = Progress(trials, epochs, self.settings.quiet)
-        try:
-            self._execute(units, samples)
-        finally:
-            self.progress.close()
+        if total > missing:
+            self._tell([f"{total - missing} of {total} trials are already in {self.folder.path}."])
+        if self.units:
+            try:
+                self._execute()
+            finally:
+                if self.progress is not None:
+                    self.progress.close()
+        return self._finish()
+
+    def close(self) -> None:
+        if self.folder is not None:
+            self.folder.close()
 
     def _units(self) -> list[Any]:
         from trials.engines.results import Unit
@@ -120,28 +138,31 @@ class _Driver:
                 units.append(Unit(index, configuration, self.experiment.data, needed, self.settings.engine))
         return units
 
-    def _execute(self, units: list[Any], samples: Any) -> None:
+    def _execute(self) -> None:
         from trials.executors import inline, processes
 
-        workers = processes.choose_workers(self.settings.workers, units, samples)
-        if self._inline(units, workers, samples):
-            inline.run(units, samples, self.settings.device, self)
+        workers = processes.choose_workers(self.settings.workers, self.units, self.samples)
+        if self._inline(workers):
+            inline.run(self.units, self.samples, self.settings.device, self)
         else:
-            processes.run(units, samples, self.settings.device, self, workers, self.settings.sources)
+            processes.run(self.units, self.samples, self.settings.device, self, workers, self.settings.sources)
 
-    def _inline(self, units: list[Any], workers: int, samples: Any) -> bool:
+    def _inline(self, workers: int) -> bool:
         if self.settings.executor != "auto":
             return self.settings.executor == "inline"
-        protocols = [unit.configuration.protocol for unit in units for _ in unit.seeds]
-        steps = sum(protocol.epochs * -(-len(samples.y) // protocol.batch_size) for protocol in protocols)
-        few = len(units) == 1 and steps < TINY_STEPS
+        protocols = [unit.configuration.protocol for unit in self.units for _ in unit.seeds]
+        steps = sum(protocol.epochs * -(-len(self.samples.y) // protocol.batch_size) for protocol in protocols)
+        few = len(self.units) == 1 and steps < TINY_STEPS
         return self.settings.workers == "auto" and (workers == 1 or few or self.settings.device == "gpu")
 
     # what an executor reports
 
     def on_start(self, device: str) -> None:
-        self.device = device
-        self.folder.begin()
+        from trials.progress import Progress
+
+        self.folder.begin(device)
+        epochs = sum(unit.configuration.protocol.epochs * len(unit.seeds) for unit in self.units)
+        self.progress = Progress(sum(len(unit.seeds) for unit in self.units), epochs, self.settings.quiet)
 
     def on_epochs(self, count: int) -> None:
         self.progress.epochs(count)
@@ -172,7 +193,7 @@ class _Driver:
 
     # the end
 
-    def finish(self, samples: Any) -> int:
+    def _finish(self) -> int:
         """Writes the tables, prints the short of them, and returns the exit code."""
         from trials import report, store
 
@@ -180,10 +201,11 @@ class _Driver:
         summary = store.write_tables(folder, declared)
         published = report.write_published(folder, declared, self.experiment.deviations)
         if self.trained or not (folder.path / "run.json").is_file():
-            folder.write_json("run.json", self._run_record(samples))
+            folder.write_json("run.json", self._run_record())
         records = folder.ordered(declared)
         failed = report.failures(records)
-        title = f"{self.experiment.name}: test accuracy (a fraction) over n trials"
+        source = f" ({declared.source})" if declared.source else ""
+        title = f"{declared.name}{source}: test accuracy (a fraction) over n trials"
         self._print([title, "", report.summary_table(summary, folder.header["swept"]), ""])
         self._print([*report.published_lines(published), ""] if published else [])
         for line in failed:
@@ -197,7 +219,7 @@ class _Driver:
         if lines and not self.settings.quiet:
             print("\n".join(lines), file=stream or sys.stdout)
 
-    def _run_record(self, samples: Any) -> dict[str, Any]:
+    def _run_record(self) -> dict[str, Any]:
         return {
             "project": __version__,
             "command": shlex.join(self.settings.command),
@@ -205,13 +227,13 @@ class _Driver:
             "seconds": round(time.time() - self.started, 3),
             "trials trained": self.trained,
             **self.folder.header,
-            "device": self.device,
             "executor": self.settings.executor,
             "workers": self.settings.workers,
             "threads a trial": 1,
             "machine": environment.machine(),
             "git": environment.git_state(Path(__file__).parent),
             "messages": self.messages,
+            "earlier runs": self.folder.earlier_runs(),
         }
 
 

@@ -24,7 +24,7 @@ Row = Mapping[str, Any]
 
 def plain(value: Any) -> Any:
     """A declaration as it reads back from JSON."""
-    return json.loads(json.dumps(value, default=str))
+    return json.loads(json.dumps(value))
 
 
 def configuration_key(configuration: Configuration) -> dict[str, Any]:
@@ -71,6 +71,7 @@ class Folder:
         self.problems: list[str] = []
         self.records: dict[tuple[tuple[str, str], int], Record] = {}
         self._has_header = False
+        self._earlier_device: str | None = None
         self._lock: FileLock | None = None
 
     @property
@@ -91,8 +92,11 @@ class Folder:
 
     def _check_place(self) -> None:
         parent = self.path
-        while not parent.exists():
-            parent = parent.parent
+        try:
+            while not parent.exists():
+                parent = parent.parent
+        except OSError as error:
+            raise self._unwritable(error.strerror or str(error)) from error
         if not parent.is_dir() or not os.access(parent, os.W_OK):
             raise self._unwritable(f"{parent} is {'not writable' if parent.is_dir() else 'not a folder'}")
 
@@ -145,7 +149,8 @@ class Folder:
         self.records[record.place, record.result.trial] = record
 
     def _compare(self, header: Mapping[str, Any]) -> None:
-        for name in {**header, **self.header}:
+        self._earlier_device = header.get("device")
+        for name in [name for name in {**header, **self.header} if name != "device"]:
             old, new = header.get(name), self.header.get(name)
             if old != new:
                 raise self._refusal(name, *_difference(old, new))
@@ -172,14 +177,22 @@ class Folder:
                 needed.append((trial, seed))
         return tuple(needed)
 
-    def begin(self) -> None:
-        """Makes the folder ready for results; the old one goes aside where a fresh start was asked for."""
+    def begin(self, device: str) -> None:
+        """Makes the folder ready for results; the old one goes aside where a fresh start was asked for.
+
+        Raises UserError where another run began here meanwhile, or where earlier trials ran on another device.
+        """
+        if self._earlier_device not in (None, device):
+            raise self._refusal("the device", self._earlier_device, device)
+        self.header["device"] = device
         try:
             if self.fresh and self.path.exists() and any(not path.name.startswith(".") for path in self.path.iterdir()):
                 self._move_aside()
             self.path.mkdir(parents=True, exist_ok=True)
             if self._lock is None:
                 self._take_lock()
+                if self.journal.is_file():
+                    raise UserError(f"Another run has begun in {self.path} meanwhile.\nRun the command again.")
             torn = self.journal.is_file() and not self.journal.read_bytes().endswith(b"\n")
             if torn:
                 self._append("\n")
@@ -246,6 +259,17 @@ class Folder:
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(self.path / name)
+
+    def earlier_runs(self) -> list[Any]:
+        """What run.json says of the runs before this one."""
+        try:
+            record = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+            return [
+                *record.pop("earlier runs"),
+                {name: record[name] for name in ("command", "started", "trials trained", "git")},
+            ]
+        except (OSError, ValueError, KeyError, AttributeError):
+            return []
 
     def write_json(self, name: str, content: Any) -> None:
         partial = self.path / f".{name}.part"

@@ -1,15 +1,16 @@
 """Engines turn (configuration, seeds) into trial results; this page chooses one."""
 
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from trials import datasets
-from trials.engines.model import check_output, compile_model, fresh_model
+from trials.engines.model import blueprint, check_model, fresh_model
 from trials.engines.results import TrialResult, Unit
 from trials.engines.trial import OnEpoch, run_trial
-from trials.errors import UnsupportedError, first_line
+from trials.errors import UnsupportedError, UserError, first_line
 
 ENGINES = {
     "graph": "an epoch is one TensorFlow graph call, traced once for all seeds (default)",
@@ -45,13 +46,28 @@ class Trainer:
         for index in range(len(unit.seeds)):
             yield self._run_one(unit, index, on_epoch)
 
-    def check(self, unit: Unit) -> None:
-        """Builds and compiles the unit's first model. Raises UserError where no seed could train it."""
+    def check(self, unit: Unit) -> Unit:
+        """The unit as it will be trained: by `fit` where one traced model could not serve all seeds.
+
+        Raises UserError where no seed could train it, or where the engine asked for cannot.
+        """
         seed = unit.seeds[0][1]
-        parts = self._split(unit, seed)
-        model = fresh_model(unit.configuration, parts["train"][0].shape[1:], self.samples.classes, seed)
-        check_output(model, unit.configuration, self.samples.classes, unit.data.labels)
-        compile_model(model, unit.configuration)
+        x, y = self._split(unit, seed)["train"]
+        model = fresh_model(unit.configuration, x.shape[1:], self.samples.classes, seed)
+        drawing = _blueprint(model)
+        check_model(model, unit.configuration, x[:2], y[:2], self.samples.classes)
+        reason = "the model asks for run_eagerly" if model.run_eagerly else ""
+        with contextlib.suppress(UserError):  # a seed that fails does so in its own turn
+            other = fresh_model(unit.configuration, x.shape[1:], self.samples.classes, seed + 1)
+            if _blueprint(other) != drawing:
+                reason = "its builder draws more than weights from the seed"
+        if not reason or unit.engine == "fit":
+            return unit
+        if unit.engine == "graph":
+            raise UserError(
+                f"The graph engine cannot train {unit.configuration.label}: {reason}.\nUse --engine auto or fit."
+            )
+        return replace(unit, engine="fit", reason=reason)
 
     def _run_one(self, unit: Unit, index: int, on_epoch: OnEpoch) -> TrialResult:
         (trial, seed), *later = unit.seeds[index:]
@@ -71,7 +87,8 @@ class Trainer:
             result = TrialResult(trial, seed, "failed", error=f"the {engine} engine cannot train this: {error}")
         except Exception as error:  # the split may fail for one seed alone
             result = TrialResult(trial, seed, "failed", error=first_line(error))
-        notes = {"fallback": self._fallbacks[unit.index]} if unit.index in self._fallbacks else {}
+        reason = self._fallbacks.get(unit.index, unit.reason)
+        notes = {"fallback": reason} if reason else {}
         return replace(result, engine=engine, notes=notes, seconds=time.perf_counter() - started)
 
     def _session_of(self, unit: Unit, engine: str) -> Any:
@@ -84,3 +101,10 @@ class Trainer:
         if self._parts is None or self._parts[0] != key:
             self._parts = (key, datasets.split(self.samples, unit.data, seed))
         return self._parts[1]
+
+
+def _blueprint(model: Any) -> str:
+    try:
+        return blueprint(model)
+    except Exception as error:  # a subclass may not know its own configuration
+        return f"{type(model).__name__} {first_line(error)}"

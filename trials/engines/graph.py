@@ -95,8 +95,6 @@ class GraphSession:
         model = self._template
         self._state = list(model.variables)
         compile_model(model, self.configuration)
-        if model.run_eagerly:
-            raise UnsupportedError("the model asks for run_eagerly")
         self._optimizer_start = [np.array(variable.numpy()) for variable in model.optimizer.variables]
         x, y = parts["train"]
         signature = (tf.TensorSpec((len(x), *x.shape[1:]), x.dtype), tf.TensorSpec((len(y), *y.shape[1:]), y.dtype))

@@ -1,6 +1,8 @@
 """A fresh model for every trial: built from the trial's seed, checked, compiled."""
 
+import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,30 +24,56 @@ def fresh_model(configuration: Configuration, input_shape: tuple[int, ...], clas
     name = getattr(configuration.variant.builder, "__name__", "builder")
     try:
         model = configuration.variant.builder(input_shape=input_shape, classes=classes, **configuration.options)
+        if isinstance(model, keras.Model) and not model.built:
+            model.build((None, *input_shape))
     except Exception as error:
         raise UserError(f"The builder '{name}' failed for {configuration.label}: {first_line(error)}") from error
     if not isinstance(model, keras.Model):
         raise UserError(f"The builder '{name}' must return a keras.Model. Received: {type(model).__name__}.")
-    if not model.built:
-        model.build((None, *input_shape))
     generators = seed_generators(model)
     for variable, state in zip(generators, dropout_states(seed, len(generators)), strict=True):
         variable.assign(state)
     return model
 
 
-def check_output(model: Any, configuration: Configuration, classes: int, labels: str) -> None:
-    """Raises UserError where the model's output does not fit the data's classes."""
-    expected = (None, 1) if labels == "binary" else (None, classes)
+def check_model(model: Any, configuration: Configuration, x: np.ndarray, y: np.ndarray, classes: int) -> None:
+    """Compiles a fresh model and shows it a few samples (x, y).
+
+    Raises UserError where it is compiled already, or where its inputs, outputs or loss do not fit the data.
+    """
     name = getattr(configuration.variant.builder, "__name__", "builder")
     if model.compiled:
         raise UserError(f"The builder '{name}' must return an uncompiled model: the protocol compiles it.")
-    shape = getattr(model, "output_shape", None)
-    if shape != expected:
+    compile_model(model, configuration)
+    try:
+        outputs = model(x, training=False)
+    except Exception as error:
         raise UserError(
-            f"The builder '{name}' must return outputs of shape {expected} for this data. "
+            f"The model of '{name}' cannot take inputs of shape {(None, *x.shape[1:])} ({configuration.label}): "
+            f"{first_line(error)}"
+        ) from error
+    received, expected = getattr(outputs, "shape", None), (len(x), y.shape[1] if y.ndim > 1 else classes)
+    if received is None or tuple(received) != expected:
+        shape = "several outputs" if received is None else (None, *tuple(received)[1:])
+        raise UserError(
+            f"The builder '{name}' must return outputs of shape {(None, *expected[1:])} for this data. "
             f"Received: {shape} ({configuration.label})."
         )
+    try:
+        model.compute_loss(x, y, outputs)
+    except Exception as error:
+        raise UserError(
+            f"The loss {configuration.protocol.loss!r} does not fit labels of shape {(None, *y.shape[1:])} "
+            f"and outputs of shape {(None, *expected[1:])}: {first_line(error)}"
+        ) from error
+
+
+def blueprint(model: Any) -> str:
+    """The model without names, seeds and variables: equal for every seed unless the builder draws more than weights."""
+    text = json.dumps(model.get_config(), default=str, sort_keys=True)
+    for index, layer in enumerate([model, *model._flatten_layers()]):
+        text = text.replace(f'"{layer.name}"', f'"layer {index}"')
+    return re.sub(r'"seed": (\d+|null)', "", text)
 
 
 def seed_generators(model: Any) -> list[Any]:
@@ -82,7 +110,7 @@ def keras_loss(identifier: Identifier) -> Any:
     """The Keras loss that an identifier names."""
     keras = import_keras()
     return keras.losses.get(
-        identifier if isinstance(identifier, str) else {**identifier, "config": dict(identifier["config"])}
+        identifier if isinstance(identifier, str) else {**identifier, "config": dict(identifier.get("config", {}))}
     )
 
 
@@ -94,7 +122,7 @@ def sample_losses(identifier: Identifier) -> Callable[[Any, Any], Any]:
 
 def threshold(identifier: Identifier) -> float:
     """The output from which a binary head says 1: a logit of 0, or a probability of 0.5."""
-    logits = not isinstance(identifier, str) and identifier["config"].get("from_logits", False)
+    logits = not isinstance(identifier, str) and identifier.get("config", {}).get("from_logits", False)
     return 0.0 if logits else 0.5
 
 

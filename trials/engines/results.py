@@ -16,6 +16,8 @@ class Unit:
     data: Data
     seeds: tuple[tuple[int, int], ...]
     engine: str
+    reason: str = ""
+    "Why it is trained by `fit` though the engine was to be chosen."
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class TrialResult:
     trial: int
     seed: int
     status: str
-    "`ok`, `diverged` (a loss became NaN or infinite), `failed` (an error) or `timeout`."
+    "`ok`, `diverged` (a loss became NaN or infinite) or `failed` (an error)."
     epochs: int = 0
     best_epoch: int | None = None
     metrics: Mapping[str, float | None] = field(default_factory=dict)

@@ -13,9 +13,8 @@ def run(units: Sequence[Unit], samples: Samples, device: str, listener: Listener
     """Checks every unit's model, then trains all units, reporting to the listener as trials end."""
     device = prepare_process(device)
     trainer = Trainer(samples)
-    for unit in units:
-        trainer.check(unit)
+    checked = [trainer.check(unit) for unit in units]
     listener.on_start(device)
-    for unit in units:
+    for unit in checked:
         for result in trainer.run(unit, lambda: listener.on_epochs(1)):
             listener.on_result(unit, result)

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from pebble import ProcessExpired, ProcessPool
 from trials import environment
 from trials.datasets import Samples
 from trials.engines.results import TrialResult, Unit
+from trials.errors import UserError, first_line
 from trials.executors.listener import Listener
 from trials.sources import load_source
 
@@ -74,10 +75,9 @@ def _trainer() -> Any:
     return _worker["trainer"]
 
 
-def _check(units: Sequence[Unit]) -> str:
-    for unit in units:
-        _trainer().check(unit)
-    return str(_worker["device"])
+def _check(units: Sequence[Unit]) -> tuple[str, list[Unit]]:
+    checked = [_trainer().check(unit) for unit in units]
+    return str(_worker["device"]), checked
 
 
 def _train(unit: Unit, seconds: float) -> list[TrialResult]:
@@ -144,12 +144,16 @@ def run(
 ) -> None:
     """Checks every unit's model in a worker, then trains all units, reporting as trials end.
 
-    A worker that dies costs its unfinished trials a retry; a trial whose worker dies three times
-    is reported as failed.
+    A worker that dies costs its unfinished trials a retry; a trial that runs alone and still loses
+    its worker three times is reported as failed.
     """
     with _pools(samples, device, workers, sources) as (pools, epochs):
-        listener.on_start(pools[0].schedule(_check, args=(units,)).result())
-        _Schedule(_pieces(units, workers), pools, epochs, listener).run()
+        try:
+            device, checked = pools[0].schedule(_check, args=(units,)).result()
+        except (ProcessExpired, BrokenExecutor) as death:
+            raise UserError(f"A worker process ended while the models were built: {first_line(death)}.") from death
+        listener.on_start(device)
+        _Schedule(_pieces(checked, workers), pools, epochs, listener).run()
 
 
 @contextlib.contextmanager
