@@ -191,7 +191,7 @@ def test_an_interrupted_and_extended_folder_ends_as_an_undisturbed_one(finished,
     for name in TABLES:
         assert (folder / name).read_bytes() == (finished[0] / name).read_bytes()
     again = command(*SMALL)
-    assert "6 of 6" not in again.stderr
+    assert "6 of 6 trials are already in" in again.stderr
     assert json.loads((folder / "run.json").read_text())["trials trained"] < 6
 
 
@@ -321,6 +321,11 @@ def test_what_the_graph_engine_cannot_train_goes_to_fit_and_says_so(command, tmp
 # --- errors ------------------------------------------------------------------------------------
 
 WRONG_BUILDERS = {
+    "two outputs": (
+        "i = keras.Input(input_shape); d = keras.layers.Dense(3); return keras.Model(i, [d(i), d(i)])",
+        "several outputs",
+    ),
+    "input": ("return keras.Sequential([keras.Input((9,)), keras.layers.Dense(3)])", "cannot take inputs of shape"),
     "raises": ("raise RuntimeError('out of ideas')", "out of ideas"),
     "no model": ("return keras.layers.Dense(classes)", "must return a keras.Model. Received: Dense"),
     "shape": ("return keras.Sequential([keras.Input(input_shape), keras.layers.Dense(7)])", "(None, 3)"),
@@ -337,6 +342,12 @@ def test_a_builder_that_is_wrong_for_every_seed_stops_before_anything_is_written
     path = own(tmp_path, body=body)
     done = command("--experiment", path)
     check_error(done, named)
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_builder_that_ends_its_process_is_told_apart(command, tmp_path):
+    path = own(tmp_path, body="import os; os._exit(3)")
+    check_error(command("--experiment", path, "--workers", "1"), "worker process ended")
     assert not (tmp_path / "results").exists()
 
 
@@ -411,6 +422,66 @@ def test_ctrl_c_keeps_what_is_done(tmp_path):
     assert "Traceback" not in errors
     assert "same command continues" in errors
     assert len(journal.read_text().splitlines()) > 20
+
+
+def test_a_loss_that_does_not_fit_the_labels_stops_before_anything_is_written(command, tmp_path):
+    path = own(tmp_path)
+    check_error(command("--experiment", path, "--set", "loss=categorical_crossentropy"), "does not fit labels")
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [("--trials", "5"), ("--fresh",), ("--list", "--dry-run"), ("--experiment", "--seed", "3")]
+)
+def test_options_without_an_experiment_are_refused(words, command):
+    check_error(command(*words), "needs --experiment NAME")
+
+
+def test_nothing_is_trained_where_a_later_experiment_cannot_be(command, tmp_path):
+    check_error(command("--experiment", "iris_hidden_units", "own.py"), "own.py", "cannot be read")
+    path = own(tmp_path)
+    path.write_text(path.read_text().replace('Data("iris"', 'Data("nowhere.csv"'))
+    check_error(command("--experiment", "iris_hidden_units", path, "--quiet"), "nowhere.csv")
+    assert not (tmp_path / "results").exists()
+    check_error(command("--experiment", "iris_hidden_units", "iris_hidden_units"), "named twice")
+
+
+def test_of_two_runs_that_begin_in_one_new_folder_one_is_refused(tmp_path):
+    words = [
+        sys.executable,
+        str(ROOT / "run_trials.py"),
+        "--experiment",
+        "iris_hidden_units",
+        "--set",
+        "units=4",
+        "--quiet",
+    ]
+    runs = [
+        subprocess.Popen(
+            [*words, "--epochs", epochs, "--executor", "inline"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        )
+        for epochs in ("1", "2")
+    ]
+    errors = [run.communicate(timeout=120)[1] for run in runs]
+    assert sorted(run.returncode for run in runs) == [0, 2], errors
+    folder = tmp_path / "results/iris_hidden_units"
+    assert len({row["epochs"] for row in rows(folder / "trials.csv")}) == 1
+    assert len(folder.joinpath("journal.jsonl").read_text().splitlines()) == 11
+
+
+def test_a_builder_that_draws_more_than_weights_is_trained_with_fit(command, tmp_path):
+    """One traced model would keep the first seed's draw."""
+    body = """
+        import random
+        x = inputs = keras.Input(input_shape)
+        x = keras.layers.Rescaling(random.random())(x)
+        return keras.Model(inputs, keras.layers.Dense(classes, activation="softmax")(x))"""
+    path = own(tmp_path, body=textwrap.dedent(body).strip().replace("\n", "\n    "))
+    done = command("--experiment", path, "--results", "auto", "--executor", "inline")
+    assert done.stderr.count("draws more than weights") == 1
+    assert command("--experiment", path, "--results", "fit", "--engine", "fit", "--workers", "1").returncode == 0
+    assert (tmp_path / "auto/own/trials.csv").read_bytes() == (tmp_path / "fit/own/trials.csv").read_bytes()
+    check_error(command("--experiment", path, "--results", "graph", "--engine", "graph"), "--engine auto or fit")
 
 
 # --- real images -------------------------------------------------------------------------------

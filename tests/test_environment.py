@@ -1,23 +1,53 @@
 """Quiet imports that hide nothing that matters, and a plain word where there is no GPU."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from trials import environment
 from trials.errors import UserError
 
 
-def test_banners_are_held_back_and_returned_when_the_import_fails(capfd):
+def test_only_banners_are_held_back(capfd):
+    banner = b"I0000 00:00:1.0 1 port.cc:153] oneDNN custom operations are on.\n"
     with environment.quiet_import():
-        os.write(2, b"banner\n")
-    assert capfd.readouterr().err == ""
+        os.write(2, banner + b"a warning of the user's own\n")
+    assert capfd.readouterr().err == "a warning of the user's own\n"
     with pytest.raises(ImportError), environment.quiet_import():
-        os.write(2, b"missing symbol\n")
+        os.write(2, banner + b"missing symbol\n")
         raise ImportError
     assert capfd.readouterr().err == "missing symbol\n"
+
+
+@pytest.mark.parametrize("backend", ["jax", "numpy"])
+def test_another_backend_is_refused(backend):
+    code = "from trials.environment import import_keras; import_keras()"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"KERAS_BACKEND is '{backend}'" in done.stderr
+
+
+def test_a_keras_configuration_file_changes_no_number(tmp_path):
+    (tmp_path / "keras.json").write_text('{"floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first"}')
+    code = (
+        "from trials.environment import import_keras; config = import_keras().config; "
+        "print(config.floatx(), config.epsilon(), config.image_data_format())"
+    )
+    environment_ = {**os.environ, "KERAS_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment_, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["float32", "1e-07", "channels_last"]
 
 
 @pytest.mark.skipif(

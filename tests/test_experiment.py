@@ -67,13 +67,15 @@ def test_swept_protocol_fields_reach_the_protocol_and_not_the_builder():
 
 
 @pytest.mark.parametrize("name", ["epochs", "batch_size"])
-def test_a_builders_own_option_hides_a_protocol_field_of_that_name(name):
-    def build(input_shape, classes, epochs=1, batch_size=1):
+def test_a_builders_option_cannot_have_the_name_of_a_protocol_field(name):
+    def build(input_shape, classes, epochs=1):
         raise AssertionError
 
-    (only,) = experiment(variants=(Variant("own", build),), sweep={name: (7,)}).configurations()
-    assert only.options == {name: 7}
-    assert only.protocol == PROTOCOL
+    def other(input_shape, classes, batch_size=1):
+        raise AssertionError
+
+    with pytest.raises(UserError, match=f"'{name}' has the name of a protocol field"):
+        Variant("own", build if name == "epochs" else other)
 
 
 def test_trial_i_of_every_configuration_has_seed_first_plus_i_minus_1():
@@ -187,7 +189,12 @@ MISTAKES = [
     (lambda: experiment(sweep={"units": ()}), "Option 'units' has no values"),
     (lambda: experiment(sweep={"units": (1, 2, 1)}), r"Option 'units' has a value twice: \[1\]"),
     (lambda: experiment(sweep={"unit": (1,)}), "Unknown option 'unit'. Did you mean 'units'.*\nAllowed: units, "),
-    (lambda: experiment(sweep={"epochs": (1, 0)}), "epochs must be a whole number of at least 1. Received: 0"),
+    (lambda: experiment(sweep={"batch_size": (1, 0)}), "batch_size must be a whole number of at least 1. Received: 0"),
+    (lambda: experiment(sweep={"epochs": (1, 2)}), "'epochs' cannot be swept: the tables have a column of that name"),
+    (lambda: override(experiment(), epochs=2, values={"epochs": (3,)}), "given twice"),
+    (lambda: Protocol(1, "mse", optimizer=None), "optimizer must be a Keras name .* Received: None"),
+    (lambda: Variant("b", network, {"activation": len}), "plain values.* Received: <built-in"),
+    (lambda: Data("iris", size=28), "Data.size must be .* Received: 28"),
     (
         lambda: experiment(protocol=Protocol(1, "mse", record=("validation",))),
         "Experiment 'widths' uses a validation split, but its data declares no validation_fraction",

@@ -1,4 +1,3 @@
-import hashlib
 import sys
 
 import pytest
@@ -103,11 +102,13 @@ def test_what_cannot_be_read_as_text_is_a_user_error(tmp_path, content):
         load_file(path)
 
 
-def test_a_builders_identity_is_the_sha256_of_its_file(tmp_path):
-    path = user_file(tmp_path, "def network():\n    pass\n\n\ndef other():\n    pass\n")
-    module, text = load_file(path)
-    assert source_hash(module.network) == hashlib.sha256(text.encode()).hexdigest() == source_hash(module.other)
-    changed, _ = load_file(user_file(tmp_path, text + "# a change\n", "changed.py"))
+def test_a_builders_identity_is_the_code_of_its_file(tmp_path):
+    text = "from trials.experiment import *\n\n\ndef network():\n    return {}\n\n\ndef other():\n    pass\n"
+    question = "\nA = Experiment('a', '?', Data('iris'), (Variant('b', network),), Protocol(1, 'mse'), trials={})\n"
+    module, _ = load_file(user_file(tmp_path, text.format(1) + question.format(2)))
+    same, _ = load_file(user_file(tmp_path, text.format(1) + "# a remark\n" + question.format(3), "same.py"))
+    changed, _ = load_file(user_file(tmp_path, text.format(2) + question.format(2), "changed.py"))
+    assert source_hash(module.network) == source_hash(module.other) == source_hash(same.network)
     assert source_hash(changed.network) != source_hash(module.network)
 
 

@@ -205,6 +205,11 @@ class Variant:
             inspect.isfunction(self.builder),
             f"Variant '{self.name}': the builder must be a function. Received: {self.builder!r}.",
         )
+        for name in self.accepts():
+            require(
+                name not in PROTOCOL_NAMES,
+                f"Variant '{self.name}': the builder's option '{name}' has the name of a protocol field. Rename it.",
+            )
         for name, value in self.options.items():
             if name not in self.accepts():
                 raise unknown(f"option of variant '{self.name}'", name, self.accepts())
