@@ -22,8 +22,8 @@ TABLE = re.findall(
 )
 
 
-def reference(experiment):
-    with open(ROOT / "results" / "reference" / experiment / "summary.csv", newline="") as stream:
+def reference(experiment, table="summary.csv"):
+    with open(ROOT / "results" / "reference" / experiment / table, newline="") as stream:
         return list(csv.DictReader(stream))
 
 
@@ -53,6 +53,16 @@ def test_the_results_table_holds_the_reference_figures():
         names = ("test_accuracy_mean", "test_accuracy_std", "test_accuracy_ci95_low", "test_accuracy_ci95_high")
         assert [f"{float(row[name]):.4f}" for name in names] == [mean, std, low, high]
         assert row["n"] == n
+
+
+@pytest.mark.parametrize("experiment", ["iris_hidden_units", "lenet5_mnist"])
+def test_the_text_beside_the_table_holds_the_published_comparison(experiment):
+    text = " ".join(README.split())
+    (row,) = reference(experiment, "published.csv")
+    for name in ("published", "measured_mean"):
+        assert f" {float(row[name]):.4f}" in text
+    low, high = (f"{float(row[f'prediction95_{end}']):.4f}" for end in ("low", "high"))
+    assert f"would fall in {low} to {high}" in text
 
 
 def test_every_column_is_explained():

@@ -5,6 +5,7 @@ a worker's death costs that worker's trials alone. Only the driver writes result
 """
 
 import contextlib
+import itertools
 import multiprocessing
 import os
 import signal
@@ -149,11 +150,13 @@ def run(
     """
     with _pools(samples, device, workers, sources) as (pools, epochs):
         try:
-            device, checked = pools[0].schedule(_check, args=(units,)).result()
+            shares = [pool.schedule(_check, args=(units[slot::workers],)) for slot, pool in enumerate(pools)]
+            devices, checked = zip(*(share.result() for share in shares), strict=True)
         except (ProcessExpired, BrokenExecutor) as death:
             raise UserError(f"A worker process ended while the models were built: {first_line(death)}.") from death
-        listener.on_start(device)
-        _Schedule(_pieces(checked, workers), pools, epochs, listener).run()
+        listener.on_start(devices[0])
+        ordered = sorted(itertools.chain(*checked), key=lambda unit: unit.index)
+        _Schedule(_pieces(ordered, workers), pools, epochs, listener).run()
 
 
 @contextlib.contextmanager
@@ -172,8 +175,6 @@ def _pools(
             arguments = (slot, folder, dict(sources), device, epochs, cpu)
             pools.append(ProcessPool(max_workers=1, context=spawn, initializer=_start_worker, initargs=arguments))
         try:
-            for pool in pools[1:]:
-                pool.schedule(_check, args=((),))  # imports while the first one checks
             yield pools, epochs
         finally:
             for pool in pools:
