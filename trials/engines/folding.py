@@ -76,7 +76,7 @@ def _conv_pool(unit: Unit, x: tf.Tensor, *_: Any, **__: Any) -> tf.Tensor:
 
 
 def _pays(conv: keras.layers.Conv2D, linked: bool) -> bool:
-    """Where folding was measured to win: large kernels, few channels on the machines we had."""
+    """Where folding was measured to win: large kernels, few channels (benchmarks/log.md)."""
     size, channels = conv.kernel_size, conv.kernel.shape[2]
     few = channels <= 8 and conv.filters <= 16 if linked else channels <= 4 and conv.filters <= 8
     return min(size) >= 5 and few
