@@ -174,6 +174,10 @@ class Protocol:
             _positive("evaluate_every", self.evaluate_every)
             require(self.select == "last", "evaluate_every reports a trajectory: it cannot be combined with select.")
 
+    def steps(self, samples: int) -> int:
+        """Updates of the weights in a whole training on so many samples, unless it stops early."""
+        return self.epochs * -(-samples // self.batch_size)
+
     def evaluates_test(self, epoch: int) -> bool:
         """Whether the test figures of this epoch are part of a recorded curve or trajectory."""
         return "test" in self.record or epoch in self.trajectory()

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from trials import __version__, environment
 from trials.errors import UserError, first_line
@@ -150,8 +150,7 @@ class _Driver:
     def _inline(self, workers: int) -> bool:
         if self.settings.executor != "auto":
             return self.settings.executor == "inline"
-        protocols = [unit.configuration.protocol for unit in self.units for _ in unit.seeds]
-        steps = sum(protocol.epochs * -(-len(self.samples.y) // protocol.batch_size) for protocol in protocols)
+        steps = sum(u.configuration.protocol.steps(len(self.samples.y)) * len(u.seeds) for u in self.units)
         few = len(self.units) == 1 and steps < TINY_STEPS
         return self.settings.workers == "auto" and (workers == 1 or few or self.settings.device == "gpu")
 
@@ -215,9 +214,9 @@ class _Driver:
         )
         return 1 if failed else 0
 
-    def _print(self, lines: Sequence[str], stream: TextIO | None = None) -> None:
+    def _print(self, lines: Sequence[str]) -> None:
         if lines and not self.settings.quiet:
-            print("\n".join(lines), file=stream or sys.stdout)
+            print("\n".join(lines))
 
     def _run_record(self) -> dict[str, Any]:
         return {
@@ -247,10 +246,7 @@ def describe(experiment: Experiment, settings: Settings) -> str:
     lines += [f"  {configuration.label}" for configuration in configurations]
     samples = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     epochs = sum(c.protocol.epochs for c in configurations) * experiment.trials
-    steps = (
-        sum(c.protocol.epochs * -(-counts["train"] // c.protocol.batch_size) for c in configurations)
-        * experiment.trials
-    )
+    steps = sum(c.protocol.steps(counts["train"]) for c in configurations) * experiment.trials
     last = settings.seed + experiment.trials - 1
     lines += [
         "",

@@ -87,5 +87,6 @@ def _file_text(function: Callable[..., Any]) -> str:
 
 
 def _is_experiment(node: ast.stmt, module: types.ModuleType | None) -> bool:
-    names = [target.id for target in getattr(node, "targets", ()) if isinstance(target, ast.Name)]
+    targets = getattr(node, "targets", None) or [getattr(node, "target", None)]  # A = ..., A: Experiment = ...
+    names = [target.id for target in targets if isinstance(target, ast.Name)]
     return bool(names) and all(isinstance(getattr(module, name, None), Experiment) for name in names)

@@ -81,7 +81,7 @@ class GraphSession:
                 break  # it fails in its own turn
             self._drawn[number] = [np.array(variable.numpy()) for variable in fresh.variables]
             held += sum(value.nbytes for value in self._drawn[number])
-            if self.model is None and self._template is None:
+            if self._template is None:
                 self._template = fresh
             if held > DRAWN_BYTES:
                 break
