@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 
 from trials import __version__
 from trials.errors import UserError, unknown
-from trials.experiment import Experiment, override
+from trials.experiment import Experiment
+from trials.override import override
 
 
 class Parser(argparse.ArgumentParser):

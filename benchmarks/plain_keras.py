@@ -28,10 +28,11 @@ sys.path.insert(0, {root!r})
 import keras
 from experiments import EXPERIMENTS
 from trials import datasets
+from trials.splits import split
 
 experiment = EXPERIMENTS[{name!r}]
 samples = datasets.load(experiment.data, datasets.data_directory(None))
-parts = datasets.split(samples, experiment.data, 0)
+parts = split(samples, experiment.data, 0)
 started, accuracies, trained = time.perf_counter(), [], 0
 for configuration in experiment.configurations():
     for trial in range({trials}):

@@ -1,9 +1,15 @@
 """The zoo: every builder there is, by the name of its network."""
 
-from models.lenet5 import lenet5
+from models.lenet5 import lenet, lenet5, lenet5_batch_norm_dropout, lenet5_regularized
 from models.mlp import mlp
 
 BUILDERS = {
-    "lenet5": lenet5,
-    "mlp": mlp,
+    builder.__name__: builder
+    for builder in (
+        lenet,
+        lenet5,
+        lenet5_batch_norm_dropout,
+        lenet5_regularized,
+        mlp,
+    )
 }

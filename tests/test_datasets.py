@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from tests.conftest import needs_data
 from trials import datasets, environment
-from trials.datasets import DATASETS, Samples, counts, expected_counts, load, resize, split
+from trials.datasets import DATASETS, Samples, extent, load, resize
 from trials.errors import UserError
 from trials.experiment import Data
+from trials.splits import counts, split
 
 
 def own(x, y):
@@ -342,14 +343,16 @@ def test_expected_counts_are_those_of_the_split_and_the_table_tells_shape_and_cl
     samples = load(data, datasets.data_directory(None))
     known = DATASETS[data.source]
     parts = split(samples, data, 0)
-    assert {name: len(y) for name, (_, y) in parts.items()} == {k: v for k, v in expected_counts(data).items() if v}
+    assert {name: len(y) for name, (_, y) in parts.items()} == {
+        k: v for k, v in counts(data, *extent(data)).items() if v
+    }
     assert (samples.x.shape[1:], samples.classes) == (known.shape, known.classes)
     assert samples.x.dtype == np.float32
 
 
 def test_expected_counts_of_a_users_function_are_counted():
     data = Data(own(np.zeros((10, 1)), np.arange(10)), test_fraction=0.25, validation_fraction=0.5)
-    assert expected_counts(data) == {"train": 3, "validation": 4, "test": 3}
+    assert counts(data, *extent(data)) == {"train": 3, "validation": 4, "test": 3}
 
 
 @needs_data
@@ -475,4 +478,5 @@ def test_a_declaration_reads_as_plain_values():
         raise AssertionError
 
     plain = datasets.declaration(Data(flowers, size=(2, 3), mean=(0.5,), std="train"))
-    assert (plain["source"], plain["size"], plain["mean"], plain["std"]) == ("flowers()", [2, 3], [0.5], "train")
+    assert (plain["source"], plain["size"], plain["labels"]) == ("flowers()", [2, 3], "index")
+    assert not {"mean", "std", "split_seed", "validation_fraction"} & plain.keys()

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from trials.errors import UserError
-from trials.experiment import Data, Experiment, Protocol, Published, Variant, override
+from trials.experiment import Data, Experiment, Protocol, Published, Variant
+from trials.override import override
 
 PROTOCOL = Protocol(epochs=10, loss="mse")
 
@@ -74,7 +75,7 @@ def test_a_builders_option_cannot_have_the_name_of_a_protocol_field(name):
     def other(input_shape, classes, batch_size=1):
         raise AssertionError
 
-    with pytest.raises(UserError, match=f"'{name}' has the name of a protocol field"):
+    with pytest.raises(UserError, match=f"'{name}' has the name of a protocol or data field"):
         Variant("own", build if name == "epochs" else other)
 
 
@@ -229,7 +230,7 @@ MISTAKES = [
     (lambda: Protocol(0, "mse"), "epochs must be a whole number of at least 1. Received: 0"),
     (lambda: Protocol(1.0, "mse"), "epochs must be a whole number of at least 1. Received: 1.0"),
     (lambda: Protocol(1, "mse", batch_size=0), "batch_size must be .* Received: 0"),
-    (lambda: Protocol(1, "mse", record=("tests",)), "Unknown split in Protocol.record 'tests'. Did you mean 'test'"),
+    (lambda: Protocol(1, "mse", record=("tests",)), "Unknown name in Protocol.record 'tests'. Did you mean 'test'"),
     (
         lambda: Protocol(1, "mse", select="validation_acuracy"),
         "Unknown Protocol.select 'validation_acuracy'. Did you mean 'validation_accuracy'",

@@ -25,7 +25,7 @@ SMALL = Experiment(
 
 
 def records(units, *accuracies, variant="mlp", status="ok", error="", **others):
-    key = configuration_key(Configuration(Variant(variant, network), {"units": units}, SMALL.protocol))
+    key = configuration_key(Configuration(Variant(variant, network), {"units": units}, SMALL.protocol, SMALL.data))
     return [
         Record(
             key,

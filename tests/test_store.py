@@ -36,7 +36,7 @@ EXPERIMENT = Experiment(
 
 
 def configuration(variant="b", protocol=PROTOCOL, **values):
-    return Configuration(Variant(variant, network), values or {"units": 10}, protocol)
+    return Configuration(Variant(variant, network), values or {"units": 10}, protocol, Data("iris", test_fraction=0.2))
 
 
 def metrics(accuracy=0.5):

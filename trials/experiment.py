@@ -18,6 +18,10 @@ METRICS = (
     *("validation_accuracy", "validation_loss"),
     *("test_accuracy", "test_loss"),
 )
+BATCH_LOSS = "test_loss_over_batches"
+"A metric of epochs alone: the plain mean of the test batches' mean losses, however small the last batch."
+RECORDS = (*SPLITS, BATCH_LOSS, "batch_norm")
+"What a protocol can have recorded."
 RESERVED = {
     *("experiment", "variant", "trial", "seed", "status", "epochs", "best_epoch", "epoch", "parameters", "error"),
     *("n", "failed", "engine", "seconds", "finished", "host"),
@@ -130,12 +134,18 @@ class Data:
         return self.split_seed is None
 
 
+DATA_NAMES = ("validation_fraction", "stratified", "split_seed", "mean", "std")
+"Fields of Data that a variant or the command line may change: what is read and tested on stays the experiment's."
+
+
 @dataclass(frozen=True)
 class Protocol:
     """How a variant is trained: plain values only, so that it can be hashed, sent and compared.
 
     `optimizer` and `loss` are Keras identifiers or `{"class_name": ..., "config": ...}`.
-    `record` names the splits that are evaluated, in inference mode, after every epoch.
+    `record` names the splits that are evaluated, in inference mode, after every epoch; with
+    `test_loss_over_batches` also the unweighted mean of the test batches' losses, as some documents
+    compute it, and with `batch_norm` the batch-norm parameters of the reported weights.
     `select` says which epoch's weights are reported; `patience` stops a trial after so many
     epochs without improvement of that validation figure. `evaluate_every` makes the reported test
     figures the mean of evaluations after every so many epochs of one trajectory.
@@ -163,8 +173,8 @@ class Protocol:
         _plain("class_weight", self.class_weight)
         require(isinstance(self.shuffle, bool), f"shuffle must be true or false. Received: {self.shuffle!r}.")
         for name in self.record:
-            if name not in SPLITS:
-                raise unknown("split in Protocol.record", name, SPLITS)
+            if name not in RECORDS:
+                raise unknown("name in Protocol.record", name, RECORDS)
         if self.select not in SELECTIONS:
             raise unknown("Protocol.select", str(self.select), SELECTIONS)
         if self.patience is not None:
@@ -180,7 +190,7 @@ class Protocol:
 
     def evaluates_test(self, epoch: int) -> bool:
         """Whether the test figures of this epoch are part of a recorded curve or trajectory."""
-        return "test" in self.record or epoch in self.trajectory()
+        return "test" in self.record or BATCH_LOSS in self.record or epoch in self.trajectory()
 
     def trajectory(self) -> tuple[int, ...]:
         """The epochs whose test evaluations are averaged; empty where the selected weights are measured once."""
@@ -190,15 +200,23 @@ class Protocol:
 
 
 PROTOCOL_NAMES = ("epochs", "batch_size", "shuffle", "optimizer", "loss", "select", "patience", "learning_rate")
+FIELDS = (*PROTOCOL_NAMES, *DATA_NAMES)
+"Names that `--set` and a sweep accept beside the builders' options."
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A builder with fixed options, under a name."""
+    """A builder with fixed options, under a name.
+
+    `protocol` and `data` hold the fields in which this variant's training and division of the data
+    differ from the experiment's.
+    """
 
     name: str
     builder: Builder
     options: Mapping[str, Any] = field(default_factory=dict)
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         require(
@@ -211,13 +229,19 @@ class Variant:
         )
         for name in self.accepts():
             require(
-                name not in PROTOCOL_NAMES,
-                f"Variant '{self.name}': the builder's option '{name}' has the name of a protocol field. Rename it.",
+                name not in FIELDS,
+                f"Variant '{self.name}': the builder's option '{name}' has the name of a protocol or data field. "
+                "Rename it.",
             )
         for name, value in self.options.items():
             if name not in self.accepts():
                 raise unknown(f"option of variant '{self.name}'", name, self.accepts())
             _plain(f"Option '{name}' of variant '{self.name}'", value)
+        allowed = tuple(declared.name for declared in dataclasses.fields(Protocol))
+        for what, given, names in (("protocol", self.protocol, allowed), ("data", self.data, DATA_NAMES)):
+            for name in given:
+                if name not in names:
+                    raise unknown(f"name in the {what} of variant '{self.name}'", name, names)
 
     def accepts(self) -> tuple[str, ...]:
         """The options the builder takes beside `input_shape` and `classes`."""
@@ -230,8 +254,10 @@ class Variant:
 class Published:
     """A figure from a source document, with the number of runs behind each configuration it averages.
 
-    `where` restricts it to configurations (a variant, a swept value); empty: the mean over all.
-    `unlike` says why it must not be compared with this experiment, where that is so.
+    `where` restricts it to configurations (a variant, a swept value); empty: the mean over all. With
+    an `epoch` in it the figure is one of a learning curve. `factor` turns the measured figure into
+    what the source computed. `unlike` says why it must not be compared with this experiment, where
+    that is so.
     """
 
     value: float
@@ -241,11 +267,13 @@ class Published:
     where: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
     unlike: str = ""
+    factor: float = 1.0
 
     def __post_init__(self) -> None:
         _positive("Published.runs", self.runs)
-        if self.metric not in METRICS:
-            raise unknown("metric in Published", self.metric, METRICS)
+        known = (*METRICS, BATCH_LOSS) if "epoch" in self.where else METRICS
+        if self.metric not in known:
+            raise unknown("metric in Published", self.metric, known)
 
 
 @dataclass(frozen=True)
@@ -255,6 +283,7 @@ class Configuration:
     variant: Variant
     values: Mapping[str, Any]
     protocol: Protocol
+    data: Data
 
     @property
     def options(self) -> dict[str, Any]:
@@ -297,14 +326,15 @@ class Experiment:
             self._check_swept(name, values)
         for figure in self.published:
             for name in figure.where:
-                if name not in ("variant", *self.sweep):
-                    raise unknown("name in Published.where", name, ("variant", *self.sweep))
-        protocols = [configuration.protocol for configuration in self.configurations()]
-        validated = any("validation" in protocol.record or protocol.select != "last" for protocol in protocols)
-        require(
-            not validated or self.data.validation_fraction is not None,
-            f"Experiment '{self.name}' uses a validation split, but its data declares no validation_fraction.",
-        )
+                if name not in ("variant", "epoch", *self.sweep):
+                    raise unknown("name in Published.where", name, ("variant", "epoch", *self.sweep))
+        for configuration in self.configurations():
+            protocol = configuration.protocol
+            validated = "validation" in protocol.record or protocol.select != "last"
+            require(
+                not validated or configuration.data.validation_fraction is not None,
+                f"Experiment '{self.name}' uses a validation split, but its data declares no validation_fraction.",
+            )
 
     def _check_swept(self, name: str, values: tuple[Any, ...]) -> None:
         if name not in self.settable():
@@ -316,89 +346,25 @@ class Experiment:
         require(not repeated, f"Option '{name}' has a value twice: {repeated[:1]}.")
 
     def settable(self) -> tuple[str, ...]:
-        """Names that `--set` and a sweep accept: builder options and fields of the protocol."""
+        """Names that `--set` and a sweep accept: builder options, fields of the protocol and of the data."""
         options = itertools.chain.from_iterable(variant.accepts() for variant in self.variants)
-        return tuple(dict.fromkeys([*options, *PROTOCOL_NAMES]))
+        return tuple(dict.fromkeys([*options, *FIELDS]))
 
     def configurations(self) -> tuple[Configuration, ...]:
         """All configurations in canonical order: variants, then the sweep's values, last name fastest."""
         found = []
         for variant in self.variants:
-            names = [name for name in self.sweep if name in variant.accepts() or name in PROTOCOL_NAMES]
+            names = [name for name in self.sweep if name in variant.accepts() or name in FIELDS]
             for values in itertools.product(*(self.sweep[name] for name in names)):
                 found.append(self._configuration(variant, dict(zip(names, values, strict=True))))
         return tuple(found)
 
     def _configuration(self, variant: Variant, values: dict[str, Any]) -> Configuration:
-        changes = {name: value for name, value in values.items() if name not in variant.accepts()}
-        return Configuration(variant, values, dataclasses.replace(self.protocol, **changes))
+        changes = {**variant.protocol, **{name: values[name] for name in values if name in PROTOCOL_NAMES}}
+        divided = {**variant.data, **{name: values[name] for name in values if name in DATA_NAMES}}
+        protocol, data = dataclasses.replace(self.protocol, **changes), dataclasses.replace(self.data, **divided)
+        return Configuration(variant, values, protocol, data)
 
     def seeds(self, first: int) -> Iterator[tuple[int, int]]:
         """(trial, seed) pairs: trial i of every configuration has seed `first` + i - 1."""
         return ((trial, first + trial - 1) for trial in range(1, self.trials + 1))
-
-
-def override(
-    experiment: Experiment,
-    *,
-    trials: int | None = None,
-    epochs: int | None = None,
-    variants: tuple[str, ...] = (),
-    values: Mapping[str, tuple[Any, ...]] | None = None,
-) -> Experiment:
-    """The experiment as the command line asks for it, with each deviation from the declared one noted.
-
-    Raises UserError for names the experiment does not have and for values it cannot take.
-    """
-    changed = dict(values or {})
-    if epochs is not None:
-        require("epochs" not in changed, "The number of epochs is given twice: --epochs and --set epochs.")
-        changed["epochs"] = (epochs,)
-    if variants:
-        experiment = _choose_variants(experiment, variants)
-    if trials is not None:
-        experiment = dataclasses.replace(experiment, trials=trials)
-    for name in changed:
-        if name not in experiment.settable():
-            raise unknown("option", name, experiment.settable())
-    swept = {name: new for name, new in changed.items() if len(new) > 1 or name in experiment.sweep}
-    fixed = {name: new[0] for name, new in changed.items() if name not in swept}
-    return _sweep(_fix(experiment, fixed), swept)
-
-
-def _choose_variants(experiment: Experiment, names: tuple[str, ...]) -> Experiment:
-    known = {variant.name: variant for variant in experiment.variants}
-    for name in names:
-        if name not in known:
-            raise unknown(f"variant of '{experiment.name}'", name, known)
-    kept = tuple(variant for variant in experiment.variants if variant.name in names)
-    return dataclasses.replace(experiment, variants=kept)
-
-
-def _fix(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
-    """Options and fields of the protocol set to one value; what differs from the declaration is noted."""
-    variants = tuple(_with_options(variant, values) for variant in experiment.variants)
-    changed = {name for old, new in zip(experiment.variants, variants, strict=True) for name in _differing(old, new)}
-    known = {name for variant in variants for name in variant.accepts()}
-    fields = {name: value for name, value in values.items() if name not in known}
-    changed |= {name for name, value in fields.items() if getattr(experiment.protocol, name) != value}
-    noted = tuple(f"{name}={value}" for name, value in values.items() if name in changed)
-    protocol = dataclasses.replace(experiment.protocol, **fields)
-    return dataclasses.replace(
-        experiment, variants=variants, protocol=protocol, deviations=experiment.deviations + noted
-    )
-
-
-def _with_options(variant: Variant, values: Mapping[str, Any]) -> Variant:
-    taken = {name: value for name, value in values.items() if name in variant.accepts()}
-    return dataclasses.replace(variant, options={**variant.options, **taken}) if taken else variant
-
-
-def _differing(old: Variant, new: Variant) -> list[str]:
-    """Options whose value changed, a default that is spelled out not among them."""
-    defaults = {name: parameter.default for name, parameter in inspect.signature(old.builder).parameters.items()}
-    return [name for name, value in new.options.items() if old.options.get(name, defaults[name]) != value]
-
-
-def _sweep(experiment: Experiment, values: Mapping[str, tuple[Any, ...]]) -> Experiment:
-    return dataclasses.replace(experiment, sweep={**experiment.sweep, **values})

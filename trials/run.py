@@ -135,7 +135,7 @@ class _Driver:
         for index, configuration in enumerate(self.experiment.configurations()):
             needed = self.folder.missing(configuration, seeds)
             if needed:
-                units.append(Unit(index, configuration, self.experiment.data, needed, self.settings.engine))
+                units.append(Unit(index, configuration, needed, self.settings.engine))
         return units
 
     def _execute(self) -> None:
@@ -238,15 +238,17 @@ class _Driver:
 
 def describe(experiment: Experiment, settings: Settings) -> str:
     """What a run would do, without doing it: configurations, trials, epochs, steps, and known times."""
-    from trials import datasets
+    from trials.datasets import extent
+    from trials.splits import counts
 
-    counts = datasets.expected_counts(experiment.data, settings.data_directory, settings.base)
+    there = extent(experiment.data, settings.data_directory, settings.base)
+    sizes = counts(experiment.data, *there)
     configurations = experiment.configurations()
     lines = [f"{experiment.name}: {experiment.question}", ""]
     lines += [f"  {configuration.label}" for configuration in configurations]
-    samples = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    samples = ", ".join(f"{count} {name}" for name, count in sizes.items() if count)
     epochs = sum(c.protocol.epochs for c in configurations) * experiment.trials
-    steps = sum(c.protocol.steps(counts["train"]) for c in configurations) * experiment.trials
+    steps = sum(c.protocol.steps(counts(c.data, *there)["train"]) for c in configurations) * experiment.trials
     last = settings.seed + experiment.trials - 1
     lines += [
         "",

@@ -62,28 +62,62 @@ def _where(error: BaseException, path: Path) -> str:
 
 
 def source_hash(function: Callable[..., Any]) -> str:
-    """sha256 of the code in a function's file: a builder's identity in a results folder.
+    """sha256 of the code that makes a builder: its identity in a results folder.
 
-    Comments and layout do not count, nor do the file's own experiments: asking for more trials
-    must not make a stranger of the builder beside it.
+    That is its file and the modules this file imports from its own folder. Comments, docstrings and
+    layout do not count, nor do the file's own experiments: asking for more trials must not make a
+    stranger of the builder beside it.
     """
     module = sys.modules.get(function.__module__)
-    text = getattr(module, "__loaded_text__", None)  # what was run, whatever the file says by now
-    if text is None:
-        text = _file_text(function)
-    tree = ast.parse(text)
-    tree.body = [node for node in tree.body if not _is_experiment(node, module)]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-
-
-def _file_text(function: Callable[..., Any]) -> str:
     try:
         path = inspect.getsourcefile(function)
     except TypeError:
         path = None
-    if path is None:
+    if module is None or path is None:
         raise UserError(f"The builder {function!r} comes from no file: its results could not be told apart later.")
-    return Path(path).read_text(encoding="utf-8")
+    digest = hashlib.sha256()
+    for tree in _trees(module, Path(path).parent):
+        digest.update(ast.dump(tree).encode())
+    return digest.hexdigest()
+
+
+def _trees(module: types.ModuleType, folder: Path) -> list[ast.Module]:
+    """The code of a module and of all modules in `folder` that it imports, itself or through others."""
+    found: dict[str, ast.Module] = {}
+    waiting = [module]
+    while waiting:
+        here = waiting.pop(0)
+        found[here.__name__] = tree = _code(here)
+        for name in _imported(tree):
+            other = sys.modules.get(name)
+            # Not other.__file__: that would import a module that is only waiting to be loaded lazily.
+            path = object.__getattribute__(other, "__dict__").get("__file__") if other is not None else None
+            if other is not None and path and Path(path).parent == folder and name not in found:
+                waiting.append(other)
+    return list(found.values())
+
+
+def _imported(tree: ast.Module) -> list[str]:
+    """Absolute names of modules that may be meant by a file's import statements, in its order."""
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return names
+
+
+def _code(module: types.ModuleType) -> ast.Module:
+    text = getattr(module, "__loaded_text__", None)  # what was run, whatever the file says by now
+    if text is None:
+        text = Path(str(module.__file__)).read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    tree.body = [node for node in tree.body if not _is_experiment(node, module)]
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return tree
 
 
 def _is_experiment(node: ast.stmt, module: types.ModuleType | None) -> bool:

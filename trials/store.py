@@ -14,10 +14,11 @@ from filelock import FileLock, Timeout
 from trials import statistics
 from trials.engines.results import Epoch, Figures, TrialResult
 from trials.errors import UserError
-from trials.experiment import METRICS, Configuration, Experiment
+from trials.experiment import BATCH_LOSS, DATA_NAMES, METRICS, Configuration, Experiment
 from trials.sources import source_hash
 
 RESULT_COLUMNS = ("trial", "seed", "status", "epochs", "best_epoch", *METRICS, "parameters", "error")
+BATCH_NORM_COLUMNS = ("channel", "gamma", "beta", "moving_mean", "moving_variance")
 TIMING_COLUMNS = ("trial", "seed", "engine", "epochs", "seconds", "finished", "host")
 Row = Mapping[str, Any]
 
@@ -38,6 +39,7 @@ def configuration_key(configuration: Configuration) -> dict[str, Any]:
             "options": configuration.options,
             "values": dict(configuration.values),
             "protocol": asdict(configuration.protocol),
+            "data": {name: getattr(configuration.data, name) for name in DATA_NAMES},
         }
     )
 
@@ -278,15 +280,22 @@ class Folder:
 
 
 def write_tables(folder: Folder, experiment: Experiment) -> list[Row]:
-    """Derives trials.csv, epochs.csv, summary.csv and timings.csv; returns the summary's rows."""
+    """Derives trials.csv, epochs.csv, summary.csv, timings.csv and, where recorded, batch_norm.csv.
+
+    Returns the summary's rows.
+    """
     records = folder.ordered(experiment)
     swept = tuple(folder.header["swept"])
     which = ("experiment", "variant", *swept)
     folder.write_table(
         "trials.csv", (*which, *RESULT_COLUMNS), (_trial_row(experiment.name, record) for record in records)
     )
-    epoch_rows = (row for record in records for row in _epoch_rows(experiment.name, record))
-    folder.write_table("epochs.csv", (*which, "trial", "seed", "epoch", *METRICS), epoch_rows)
+    epoch_rows = [row for record in records for row in _epoch_rows(experiment.name, record)]
+    metrics = (*METRICS, BATCH_LOSS) if any(BATCH_LOSS in row for row in epoch_rows) else METRICS
+    folder.write_table("epochs.csv", (*which, "trial", "seed", "epoch", *metrics), epoch_rows)
+    norms = [row for record in records for row in _batch_norm_rows(record)]
+    if norms:
+        folder.write_table("batch_norm.csv", ("variant", *swept, "trial", "layer", *BATCH_NORM_COLUMNS), norms)
     folder.write_table(
         "timings.csv", (*which, *TIMING_COLUMNS), (_trial_row(experiment.name, record) for record in records)
     )
@@ -339,18 +348,30 @@ def _epoch_rows(experiment: str, record: Record) -> Iterable[Row]:
         yield {**_trial_row(experiment, record), **dict.fromkeys(METRICS), **_flat(epoch)}
 
 
+def _batch_norm_rows(record: Record) -> Iterable[Row]:
+    """One row a channel; channels count from 1."""
+    where = {"variant": record.key["variant"], **record.key["values"], "trial": record.result.trial}
+    for layer, parameters in record.result.batch_norm.items():
+        for channel, values in enumerate(zip(*parameters.values(), strict=True), 1):
+            yield {**where, "layer": layer, "channel": channel, **dict(zip(parameters, values, strict=True))}
+
+
 def _flat(epoch: Epoch) -> dict[str, Any]:
     row: dict[str, Any] = {"epoch": epoch.epoch, "train_accuracy": epoch.train_accuracy, "train_loss": epoch.train_loss}
     for name in ("validation", "test"):
         figures: Figures | None = getattr(epoch, name)
         if figures is not None:
             row |= {f"{name}_accuracy": figures.accuracy, f"{name}_loss": figures.loss}
+    if epoch.test is not None and epoch.test.loss_over_batches is not None:
+        row[BATCH_LOSS] = epoch.test.loss_over_batches
     return row
 
 
 def _epoch(row: Row) -> Epoch:
     def figures(name: str) -> Figures | None:
-        return Figures(row[f"{name}_accuracy"], row[f"{name}_loss"]) if f"{name}_accuracy" in row else None
+        if f"{name}_accuracy" not in row:
+            return None
+        return Figures(row[f"{name}_accuracy"], row[f"{name}_loss"], row.get(f"{name}_loss_over_batches"))
 
     return Epoch(row["epoch"], row["train_loss"], row["train_accuracy"], figures("validation"), figures("test"))
 

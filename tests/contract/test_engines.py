@@ -15,6 +15,7 @@ from trials.engines.results import Unit
 from trials.engines.trial import run_trial
 from trials.experiment import Configuration, Data
 from trials.seeds import batch_order
+from trials.splits import split
 
 SEED = 3
 STEPS = 5
@@ -53,7 +54,7 @@ def one_thread(keras):
 
 def prepared(data: Data):
     samples = datasets.load(data)
-    return samples, datasets.split(samples, data, SEED)
+    return samples, split(samples, data, SEED)
 
 
 def sessions(configuration: Configuration, samples, parts):
@@ -129,7 +130,7 @@ def test_a_seed_gives_the_same_whatever_was_trained_before_it():
     """No state leaks from trial to trial: weights, optimizer, dropout and batch statistics start afresh."""
     for experiment in small_networks.EXPERIMENTS[:4]:
         samples, _ = prepared(experiment.data)
-        unit = Unit(0, experiment.configurations()[0], experiment.data, ((1, 0), (2, 1), (3, 2)), "graph")
+        unit = Unit(0, experiment.configurations()[0], ((1, 0), (2, 1), (3, 2)), "graph")
         *_, third = Trainer(samples).run(unit)
         (alone,) = Trainer(samples).run(dataclasses.replace(unit, seeds=((3, 2),)))
         assert alone.metrics == third.metrics
@@ -139,6 +140,6 @@ def test_a_seed_gives_the_same_whatever_was_trained_before_it():
 def test_other_seeds_give_other_results():
     experiment = small_networks.EXPERIMENTS[2]
     samples, _ = prepared(experiment.data)
-    unit = Unit(0, experiment.configurations()[0], experiment.data, ((1, 0), (2, 1)), "graph")
+    unit = Unit(0, experiment.configurations()[0], ((1, 0), (2, 1)), "graph")
     first, second = Trainer(samples).run(unit)
     assert first.metrics["test_loss"] != second.metrics["test_loss"]

@@ -18,7 +18,7 @@ EXPERIMENT = EXPERIMENTS["iris_hidden_units"]
 
 def unit(index=0, seeds=10):
     pairs = tuple((number, number - 1) for number in range(1, seeds + 1))
-    return Unit(index, EXPERIMENT.configurations()[index], EXPERIMENT.data, pairs, "auto")
+    return Unit(index, EXPERIMENT.configurations()[index], pairs, "auto")
 
 
 def trials(piece):

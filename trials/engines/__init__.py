@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from trials import datasets
+from trials.datasets import Samples
 from trials.engines.model import blueprint, check_model, fresh_model
 from trials.engines.results import TrialResult, Unit
 from trials.engines.trial import OnEpoch, run_trial
 from trials.errors import UnsupportedError, UserError, first_line
+from trials.splits import Parts, split
 
 ENGINES = {
     "graph": "an epoch is one TensorFlow graph call, traced once for all seeds (default)",
@@ -35,11 +36,11 @@ class Trainer:
     `fit` where the engine was chosen automatically, and its results say so.
     """
 
-    def __init__(self, samples: datasets.Samples) -> None:
+    def __init__(self, samples: Samples) -> None:
         self.samples = samples
         self._held: tuple[int, str, Any] | None = None
         self._fallbacks: dict[int, str] = {}
-        self._parts: tuple[Any, datasets.Parts] | None = None
+        self._parts: tuple[Any, Parts] | None = None
 
     def run(self, unit: Unit, on_epoch: OnEpoch = lambda: None) -> Iterator[TrialResult]:
         """Yields one result a seed, in the order of the unit's seeds."""
@@ -96,10 +97,12 @@ class Trainer:
             self._held = (unit.index, engine, _session(engine, unit, self.samples.classes))
         return self._held[2]
 
-    def _split(self, unit: Unit, seed: int) -> datasets.Parts:
-        key = (unit.data, seed if unit.data.resampled else None)
+    def _split(self, unit: Unit, seed: int) -> Parts:
+        data = unit.configuration.data
+        key = (data, seed if data.resampled else None)
         if self._parts is None or self._parts[0] != key:
-            self._parts = (key, datasets.split(self.samples, unit.data, seed))
+            self._parts = None  # before the next ones are made: they may be large
+            self._parts = (key, split(self.samples, data, seed))
         return self._parts[1]
 
 

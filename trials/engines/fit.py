@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from trials import datasets
 from trials.engines.model import compile_model, fresh_model, sample_losses, threshold, weights_of
-from trials.engines.results import Figures
 from trials.environment import import_keras
 from trials.experiment import Configuration
+from trials.splits import Parts
 
 
 class FitSession:
@@ -19,14 +18,14 @@ class FitSession:
         self.classes = classes
         self.parameters = 0
 
-    def start(self, seed: int, parts: datasets.Parts, ahead: Sequence[int]) -> None:
+    def start(self, seed: int, parts: Parts, ahead: Sequence[int]) -> None:
         import_keras().backend.clear_session()  # graphs of earlier trials would pile up
         self.load(parts)
         input_shape = parts["train"][0].shape[1:]
         self.model = compile_model(fresh_model(self.configuration, input_shape, self.classes, seed), self.configuration)
         self.parameters = self.model.count_params()
 
-    def load(self, parts: datasets.Parts) -> None:
+    def load(self, parts: Parts) -> None:
         self.parts = parts
 
     def train_epoch(self, order: np.ndarray) -> float:
@@ -38,11 +37,10 @@ class FitSession:
         )
         return float(history.history["loss"][0])
 
-    def evaluate(self, part: str) -> Figures:
+    def evaluate(self, part: str) -> tuple[np.ndarray, np.ndarray]:
         x, y = self.parts[part]
         outputs = self.model.predict(x, batch_size=1000, verbose=0)
-        losses = np.asarray(sample_losses(self.configuration.protocol.loss)(y, outputs), np.float64)
-        return Figures(float(np.mean(self._hits(y, outputs))), float(np.mean(losses)))
+        return self._hits(y, outputs), np.asarray(sample_losses(self.configuration.protocol.loss)(y, outputs))
 
     def _hits(self, y: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         if outputs.shape[-1] == 1:

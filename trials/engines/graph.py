@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trials import datasets
 from trials.engines.folding import folded
 from trials.engines.fused_adam import fused_adam
 from trials.engines.model import compile_model, fresh_model, sample_losses, threshold, weights_of
-from trials.engines.results import Figures
 from trials.errors import UnsupportedError, UserError, first_line
 from trials.experiment import Configuration
+from trials.splits import Parts
 
 EVALUATION_BATCH = 1000
 DRAWN_BYTES = 64 * 2**20
@@ -46,9 +45,9 @@ class GraphSession:
         self.model: Any = None
         self._template: Any = None
         self._drawn: dict[int, list[np.ndarray]] = {}
-        self._held: datasets.Parts | None = None
+        self._held: Parts | None = None
 
-    def start(self, seed: int, parts: datasets.Parts, ahead: Sequence[int]) -> None:
+    def start(self, seed: int, parts: Parts, ahead: Sequence[int]) -> None:
         if seed not in self._drawn:
             self._draw(seed, parts["train"][0].shape[1:], ahead)
         if self.model is None:
@@ -59,7 +58,7 @@ class GraphSession:
             held.assign(value)
         self.load(parts)
 
-    def load(self, parts: datasets.Parts) -> None:
+    def load(self, parts: Parts) -> None:
         """Puts the arrays on the device, unless they are there."""
         if self._held is not parts:
             with tf.device(self._device):
@@ -86,7 +85,7 @@ class GraphSession:
             if held > DRAWN_BYTES:
                 break
 
-    def _trace(self, parts: datasets.Parts) -> None:
+    def _trace(self, parts: Parts) -> None:
         """Compiles the first model drawn and traces its epoch and its evaluation.
 
         Raises UnsupportedError where the model cannot be traced.
@@ -162,26 +161,30 @@ class GraphSession:
         def evaluation(x: Any, y: Any) -> Any:
             samples = tf.shape(x)[0]
 
-            def body(start: Any, right: Any, loss: Any) -> tuple[Any, Any, Any]:
-                stop = tf.minimum(start + EVALUATION_BATCH, samples)
-                labels, outputs = y[start:stop], model(x[start:stop], training=False)
-                right += tf.reduce_sum(tf.cast(hits(labels, outputs), tf.float64))
-                return stop, right, loss + tf.reduce_sum(tf.cast(losses(labels, outputs), tf.float64))
+            batches = -(-samples // EVALUATION_BATCH)
 
-            zero = tf.constant(0.0, tf.float64)
+            def cast(labels: Any, outputs: Any) -> Any:
+                return tf.cast(losses(labels, outputs), tf.float32)
+
+            def body(batch: Any, right: Any, loss: Any) -> tuple[Any, Any, Any]:
+                here = slice(batch * EVALUATION_BATCH, (batch + 1) * EVALUATION_BATCH)
+                labels, outputs = y[here], model(x[here], training=False)
+                return batch + 1, right.write(batch, hits(labels, outputs)), loss.write(batch, cast(labels, outputs))
+
+            right, loss = (tf.TensorArray(kind, batches, infer_shape=False) for kind in (tf.bool, tf.float32))
             _, right, loss = tf.while_loop(
-                lambda start, *_: start < samples, body, (0, zero, zero), parallel_iterations=1
+                lambda batch, *_: batch < batches, body, (0, right, loss), parallel_iterations=1
             )
-            return right / tf.cast(samples, tf.float64), loss / tf.cast(samples, tf.float64)
+            return right.concat(), loss.concat()
 
         return evaluation
 
     def train_epoch(self, order: np.ndarray) -> float:
         return float(self._run_epoch(*self.parts["train"], tf.constant(order)))
 
-    def evaluate(self, part: str) -> Figures:
-        accuracy, loss = self._run_evaluation(*self.parts[part])
-        return Figures(float(accuracy), float(loss))
+    def evaluate(self, part: str) -> tuple[np.ndarray, np.ndarray]:
+        right, losses = self._run_evaluation(*self.parts[part])
+        return right.numpy(), losses.numpy()
 
     def weights(self) -> list[np.ndarray]:
         return weights_of(self.model)

@@ -76,6 +76,17 @@ def blueprint(model: Any) -> str:
     return re.sub(r'"seed": (\d+|null)', "", text)
 
 
+def batch_norm_parameters(model: Any) -> dict[str, dict[str, list[float]]]:
+    """By batch-norm layer, in the model's order: gamma, beta, moving mean and moving variance, one number a channel."""
+    kind = import_keras().layers.BatchNormalization
+    names = ("gamma", "beta", "moving_mean", "moving_variance")
+    found = {layer.name: layer for layer in model._flatten_layers() if isinstance(layer, kind)}
+    return {
+        layer: {name: value.numpy().tolist() for name in names if (value := getattr(norm, name)) is not None}
+        for layer, norm in found.items()
+    }
+
+
 def seed_generators(model: Any) -> list[Any]:
     """The states of all seed generators (dropout, noise) in the model, in the model's own order."""
     return [variable for variable in model.variables if variable.path.endswith("seed_generator_state")]

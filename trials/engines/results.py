@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trials.experiment import Configuration, Data
+from trials.experiment import Configuration
 
 
 @dataclass(frozen=True)
@@ -13,19 +13,23 @@ class Unit:
 
     index: int
     configuration: Configuration
-    data: Data
     seeds: tuple[tuple[int, int], ...]
     engine: str
     reason: str = ""
     "Why it is trained by `fit` though the engine was to be chosen."
+    keep_weights: bool = False
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Accuracy (a fraction, 0 to 1) and mean loss of a model on one split, in inference mode."""
+    """Accuracy (a fraction, 0 to 1) and mean loss of a model on one split, in inference mode.
+
+    `loss_over_batches`, where asked for, is the plain mean of the batches' mean losses.
+    """
 
     accuracy: float
     loss: float
+    loss_over_batches: float | None = None
 
 
 @dataclass
@@ -60,3 +64,7 @@ class TrialResult:
     engine: str = ""
     seconds: float = 0.0
     notes: Mapping[str, Any] = field(default_factory=dict)
+    batch_norm: Mapping[str, Mapping[str, list[float]]] = field(default_factory=dict)
+    "By layer: gamma, beta, moving_mean and moving_variance, one number a channel, where recorded."
+    weights_sha256: str = ""
+    "Of the file of its reported weights, where they were kept."

@@ -7,12 +7,12 @@ from typing import Protocol as Interface
 
 import numpy as np
 
-from trials import datasets
-from trials.engines.model import is_finite
+from trials.engines.model import batch_norm_parameters, is_finite
 from trials.engines.results import Epoch, Figures, TrialResult
 from trials.errors import UnsupportedError, first_line
-from trials.experiment import Protocol
+from trials.experiment import BATCH_LOSS, Protocol
 from trials.seeds import batch_order
+from trials.splits import Parts
 
 OnEpoch = Callable[[], None]
 
@@ -21,21 +21,23 @@ class Session(Interface):
     """A model under training. An engine provides this; the loop below does the rest."""
 
     parameters: int
+    model: Any
+    "The Keras model that holds the current weights, once started."
 
-    def start(self, seed: int, parts: datasets.Parts, ahead: Sequence[int]) -> None:
+    def start(self, seed: int, parts: Parts, ahead: Sequence[int]) -> None:
         """Takes the weights, optimizer state and dropout states that this seed starts with.
 
         `ahead` are the seeds that follow: a session may prepare for them now.
         """
 
-    def load(self, parts: datasets.Parts) -> None:
+    def load(self, parts: Parts) -> None:
         """Takes other arrays of the same shapes."""
 
     def train_epoch(self, order: np.ndarray) -> float:
         """One pass over the training samples in this order; returns the mean loss that was minimised."""
 
-    def evaluate(self, part: str) -> Figures:
-        """Accuracy and mean loss, without regularisation, in inference mode."""
+    def evaluate(self, part: str) -> tuple[np.ndarray, np.ndarray]:
+        """Whether each sample is right, and its loss without regularisation, in inference mode: bool and float (n,)."""
 
     def weights(self) -> Any:
         """A copy of the current weights, to be handed to `restore`."""
@@ -50,7 +52,7 @@ def run_trial(
     seed: int,
     ahead: Sequence[int],
     protocol: Protocol,
-    parts: datasets.Parts,
+    parts: Parts,
     on_epoch: OnEpoch,
 ) -> TrialResult:
     """Trains one trial and measures it; an error becomes the result's `failed`, never an exception."""
@@ -70,7 +72,7 @@ def run_trial(
 
 
 def _train(
-    session: Session, seed: int, protocol: Protocol, parts: datasets.Parts, result: TrialResult, on_epoch: OnEpoch
+    session: Session, seed: int, protocol: Protocol, parts: Parts, result: TrialResult, on_epoch: OnEpoch
 ) -> None:
     samples = len(parts["train"][0])
     best: tuple[float, int, Any] | None = None
@@ -98,12 +100,23 @@ def _train(
 def _measure(session: Session, protocol: Protocol, number: int, loss: float) -> Epoch:
     epoch = Epoch(number, loss)
     if "train" in protocol.record:
-        epoch.train_accuracy = session.evaluate("train").accuracy
+        epoch.train_accuracy = figures(session, "train").accuracy
     if "validation" in protocol.record or protocol.select != "last":
-        epoch.validation = session.evaluate("validation")
+        epoch.validation = figures(session, "validation")
     if protocol.evaluates_test(number):
-        epoch.test = session.evaluate("test")
+        epoch.test = figures(session, "test", protocol.batch_size if BATCH_LOSS in protocol.record else None)
     return epoch
+
+
+def figures(session: Session, part: str, batch_size: int | None = None) -> Figures:
+    """The current weights measured on one split; with `batch_size` also the mean over its batches' mean losses."""
+    right, losses = session.evaluate(part)
+    over_batches = None
+    if batch_size is not None:
+        starts = np.arange(0, len(losses), batch_size)
+        sums = np.add.reduceat(losses, starts, dtype=np.float64)
+        over_batches = float(np.mean(sums / np.diff([*starts, len(losses)])))
+    return Figures(float(np.mean(right)), float(np.mean(losses, dtype=np.float64)), over_batches)
 
 
 def _score(epoch: Epoch, select: str) -> float:
@@ -111,14 +124,14 @@ def _score(epoch: Epoch, select: str) -> float:
     return epoch.validation.accuracy if select == "validation_accuracy" else -epoch.validation.loss
 
 
-def _report(session: Session, protocol: Protocol, parts: datasets.Parts, result: TrialResult) -> None:
+def _report(session: Session, protocol: Protocol, parts: Parts, result: TrialResult) -> None:
     """The figures of the selected weights; what the curve already holds is not measured again."""
     selected = result.curve[(result.best_epoch or result.epochs) - 1]
     train_accuracy = selected.train_accuracy
     if train_accuracy is None:
-        train_accuracy = session.evaluate("train").accuracy
-    validation = selected.validation or (session.evaluate("validation") if "validation" in parts else None)
-    test = _trajectory_mean(protocol, result) if protocol.evaluate_every else selected.test or session.evaluate("test")
+        train_accuracy = figures(session, "train").accuracy
+    validation = selected.validation or (figures(session, "validation") if "validation" in parts else None)
+    test = _trajectory_mean(protocol, result) if protocol.evaluate_every else selected.test or figures(session, "test")
     result.metrics = {
         "train_accuracy": train_accuracy,
         "train_loss": selected.train_loss,
@@ -130,6 +143,8 @@ def _report(session: Session, protocol: Protocol, parts: datasets.Parts, result:
     if not is_finite(*result.metrics.values()):
         result.status, result.error = "diverged", f"the network's outputs are not finite after epoch {result.epochs}"
         result.best_epoch, result.metrics = None, {}
+    elif "batch_norm" in protocol.record:
+        result.batch_norm = batch_norm_parameters(session.model)
 
 
 def _trajectory_mean(protocol: Protocol, result: TrialResult) -> Figures:

@@ -1,0 +1,82 @@
+"""The arrays of a trial: training, validation and test part, normalised and encoded as declared."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from trials.datasets import Arrays, Samples
+from trials.errors import UserError
+from trials.experiment import Data
+from trials.seeds import Stream, integer
+
+Parts = Mapping[str, Arrays]
+
+
+def counts(data: Data, samples: int, fixed_test: int) -> dict[str, int]:
+    """How many samples each split gets; a fraction's test part is rounded up, as scikit-learn does."""
+    test = fixed_test or int(np.ceil(samples * (data.test_fraction or 0)))
+    rest = samples - test
+    validation = int(np.ceil(rest * (data.validation_fraction or 0)))
+    return {"train": rest - validation, "validation": validation, "test": test}
+
+
+def split(samples: Samples, data: Data, seed: int) -> dict[str, Arrays]:
+    """The arrays of a trial: train, validation and test, inputs float32, labels encoded as declared.
+
+    The split is scikit-learn's `train_test_split(random_state=split_seed)`, test first, then
+    validation from the rest; where splits are resampled the state comes from the trial's seed.
+    """
+    state = integer(seed, Stream.SPLIT) if data.split_seed is None else data.split_seed
+    sizes = counts(data, len(samples.y), samples.fixed_test)
+    rest = np.arange(len(samples.y) - samples.fixed_test)
+    test = np.arange(len(rest), len(samples.y))
+    if not samples.fixed_test:
+        rest, test = _divide(rest, samples.y, sizes["test"], state, data.stratified)
+    validation = rest[:0]
+    if sizes["validation"]:
+        rest, validation = _divide(rest, samples.y, sizes["validation"], state, data.stratified)
+    indices = {"train": rest, "validation": validation, "test": test}
+    parts = {name: (samples.x[chosen], samples.y[chosen]) for name, chosen in indices.items() if len(chosen)}
+    return _encoded(_normalized(parts, data), data, samples.classes)
+
+
+def _divide(
+    indices: np.ndarray, y: np.ndarray, held_out: int, state: int, stratified: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    if held_out >= len(indices):
+        raise UserError(f"A split of {held_out} from {len(indices)} samples leaves none to train on.")
+    if stratified:
+        from sklearn.model_selection import train_test_split
+
+        try:
+            kept, out = train_test_split(indices, test_size=held_out, random_state=state, stratify=y[indices])
+        except ValueError as error:
+            raise UserError(f"The data cannot be split evenly over its classes: {error}") from error
+        return kept, out
+    order = np.random.RandomState(state).permutation(len(indices))  # as scikit-learn's ShuffleSplit
+    return indices[order[held_out:]], indices[order[:held_out]]
+
+
+def _normalized(parts: dict[str, Arrays], data: Data) -> dict[str, Arrays]:
+    if data.mean is None or data.std is None:
+        return parts
+    x = parts["train"][0]
+    axes = tuple(range(x.ndim - 1))
+    # Summed in float64: over a data set of images float32 loses most of its digits.
+    mean = x.mean(axes, np.float64) if data.mean == "train" else np.asarray(data.mean, np.float64)
+    std = x.std(axes, np.float64) if data.std == "train" else np.asarray(data.std, np.float64)
+    for name, value in (("mean", mean), ("std", std)):
+        if value.shape not in ((), x.shape[-1:]):
+            raise UserError(f"Data.{name} has {value.size} values, the data {x.shape[-1]} channels or features.")
+    if data.std == "train":  # a constant feature carries nothing, whatever it is divided by
+        std = np.where(x.min(axes) == x.max(axes), 1.0, std)
+    mean, std = mean.astype(np.float32), std.astype(np.float32)
+    return {name: (((x - mean) / std).astype(np.float32), y) for name, (x, y) in parts.items()}
+
+
+def _encoded(parts: dict[str, Arrays], data: Data, classes: int) -> dict[str, Arrays]:
+    if data.labels == "one_hot":
+        return {name: (x, np.eye(classes, dtype=np.float32)[y]) for name, (x, y) in parts.items()}
+    if data.labels == "binary":
+        return {name: (x, y.astype(np.float32)[:, np.newaxis]) for name, (x, y) in parts.items()}
+    return parts
