@@ -66,6 +66,12 @@ def parser() -> Parser:
     do.add_argument(
         "--list", nargs="?", const="*", metavar="PATTERN", help="builders, experiments, datasets, engines, executors"
     )
+    do.add_argument(
+        "--report", nargs="+", type=folder, metavar="DIR", help="write tables and figures of finished results anew"
+    )
+    do.add_argument(
+        "--evaluate", type=folder, metavar="DIR", help="measure kept weights again and compare with the tables"
+    )
     do.add_argument("--version", action="store_true", help="the version of this project")
     do.add_argument("--help", action="store_true", help="this page")
     what = new.add_argument_group("what to train")
@@ -94,6 +100,7 @@ def parser() -> Parser:
         "--data-dir", metavar="DIR", help="image data (default: TRIALS_DATA_DIR, Keras's cache, a download)"
     )
     where.add_argument("--results", type=folder, default=Path("results"), metavar="DIR", help="default: results")
+    where.add_argument("--save-weights", action="store_true", help="keep each trial's reported weights (.weights.h5)")
     where.add_argument("--fresh", action="store_true", help="move earlier results aside and start anew")
     where.add_argument("--dry-run", action="store_true", help="say what would be trained, train nothing")
     where.add_argument("--quiet", action="store_true", help="no progress bar, no tables")
@@ -156,7 +163,43 @@ def find(name: str) -> tuple[Experiment, dict[str, Any]]:
     chosen = [thing for thing in (getattr(module, "EXPERIMENT", None),) if isinstance(thing, Experiment)] or found
     if len(chosen) != 1:
         raise UserError(f"{name} must define one experiment, as EXPERIMENT = Experiment(...). Found: {len(chosen)}.")
-    return chosen[0], {"base": path.parent, "sources": {module.__name__: (str(path), text)}}
+    return chosen[0], {"base": path.parent, "file": name, "sources": {module.__name__: (str(path), text)}}
+
+
+def find_again(folder: Any) -> tuple[Experiment, dict[str, Any]]:
+    """The experiment that a results folder is of: the zoo's, or that of the user's file that it names."""
+    import json
+
+    try:
+        file = json.loads((folder.path / "run.json").read_text(encoding="utf-8"))["experiment file"]
+    except (OSError, ValueError, KeyError):
+        file = None
+    return find(file or folder.header["experiment"])
+
+
+def report(folders: list[Path]) -> int:
+    """Tables and figures from the journals alone; needs no TensorFlow for the zoo's experiments."""
+    from trials import report as reporter
+    from trials.store import Folder
+
+    for path in folders:
+        folder = Folder.existing(path)
+        try:
+            print(reporter.write(folder, find_again(folder)[0]), end="\n\n")
+        finally:
+            folder.close()
+    return 0
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """Kept weights, measured again."""
+    from trials.datasets import data_directory
+    from trials.evaluation import evaluate as measure
+    from trials.store import Folder
+
+    folder = Folder.existing(arguments.evaluate, lock=False)
+    declared, extra = find_again(folder)
+    return measure(folder, declared, data_directory(arguments.data_dir), extra.get("base"), arguments.device)
 
 
 def listing(pattern: str) -> str:
@@ -223,6 +266,7 @@ def run(arguments: argparse.Namespace) -> int:
             device=arguments.device,
             fresh=arguments.fresh,
             quiet=arguments.quiet,
+            save_weights=arguments.save_weights,
             command=("python", *sys.argv),
             **extra,
         )
@@ -235,9 +279,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def check_modes(arguments: argparse.Namespace) -> None:
     """Raises UserError for options that would have no effect."""
-    modes = ("experiment", "list", "version", "help")
+    modes = ("experiment", "list", "report", "evaluate", "version", "help")
+    useful = (*modes, *(("data_dir", "device") if arguments.evaluate else ()))
     given = [
-        name for name, value in vars(arguments).items() if value != parser().get_default(name) and name not in modes
+        name for name, value in vars(arguments).items() if value != parser().get_default(name) and name not in useful
     ]
     if given and not arguments.experiment:
         raise UserError(f"--{given[0].replace('_', '-')} needs --experiment NAME.\nSee: python run_trials.py --list")
@@ -251,6 +296,10 @@ def dispatch(arguments: argparse.Namespace) -> int:
         print(__version__)
     elif arguments.list is not None:
         print(listing(arguments.list))
+    elif arguments.report:
+        return report(arguments.report)
+    elif arguments.evaluate:
+        return evaluate(arguments)
     elif arguments.experiment:
         return run(arguments)
     elif arguments.experiment is not None:

@@ -101,33 +101,6 @@ def test_the_test_set_is_looked_at_only_where_the_protocol_asks(changes, epochs)
 SWEPT = {"sweep": {"units": (10, 20)}}
 
 
-@pytest.mark.parametrize(
-    ("declared", "asked", "deviations"),
-    [
-        ({}, {}, ()),
-        ({}, {"trials": 3}, ()),
-        ({}, {"variants": ("plain",)}, ()),
-        (SWEPT, {"values": {"units": (5, 6, 7)}}, ()),
-        (SWEPT, {"values": {"units": (10,)}}, ()),
-        ({}, {"values": {"units": (5, 6)}}, ()),
-        ({}, {"epochs": 10}, ()),
-        ({}, {"epochs": 3}, ("epochs=3",)),
-        ({}, {"values": {"batch_size": (32,)}}, ()),
-        ({}, {"values": {"batch_size": (8,)}}, ("batch_size=8",)),
-        ({}, {"values": {"learning_rate": (0.1,)}}, ("learning_rate=0.1",)),
-        ({}, {"values": {"units": (8,)}}, ("units=8",)),
-        ({}, {"epochs": 3, "values": {"units": (8,), "shuffle": (False,)}}, ("units=8", "shuffle=False", "epochs=3")),
-        pytest.param(
-            {"variants": (Variant("small", network, {"units": 8}),)},
-            {"values": {"units": (8,)}},
-            (),
-        ),
-    ],
-)
-def test_a_deviation_is_noted_only_for_what_makes_published_figures_incomparable(declared, asked, deviations):
-    assert override(experiment(**declared), **asked).deviations == deviations
-
-
 def test_override_changes_what_it_is_asked_and_nothing_else():
     declared = experiment(sweep={"units": (10, 20)})
     asked = override(declared, trials=3, epochs=2, variants=("small",), values={"units": (7,), "activation": ("elu",)})
@@ -136,7 +109,6 @@ def test_override_changes_what_it_is_asked_and_nothing_else():
         protocol=dataclasses.replace(PROTOCOL, epochs=2),
         sweep={"units": (7,)},
         trials=3,
-        deviations=("activation=elu", "epochs=2"),
     )
 
 

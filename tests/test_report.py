@@ -4,9 +4,10 @@ import math
 
 import pytest
 
-from trials.engines.results import TrialResult
+from trials.engines.results import Epoch, Figures, TrialResult
 from trials.experiment import Configuration, Data, Experiment, Protocol, Published, Variant
-from trials.report import PUBLISHED_COLUMNS, failures, published_lines, published_rows, summary_table, write_published
+from trials.override import override
+from trials.report import PUBLISHED_COLUMNS, failures, published_rows, published_text, summary_table, write
 from trials.store import METRICS, Folder, Record, configuration_key, write_tables
 
 
@@ -43,10 +44,10 @@ def records(units, *accuracies, variant="mlp", status="ok", error="", **others):
     ]
 
 
-def published(value=0.5, runs=1, measured=(), deviations=(), **more):
+def published(value=0.5, runs=1, measured=(), **more):
     """The row of one figure, without a `where` the mean over both widths."""
     declared = dataclasses.replace(SMALL, published=(Published(value, runs, "S1", **more),))
-    (row,) = published_rows(declared, measured, deviations)
+    (row,) = published_rows(declared, measured)
     return row
 
 
@@ -98,7 +99,7 @@ def test_a_figure_may_be_of_one_variant_and_of_another_metric():
     figure = Published(0.9, 1, "S1", metric="train_accuracy", where={"variant": "deep", "units": 10})
     declared = dataclasses.replace(SMALL, variants=both, published=(figure,))
     measured = [*TEN, *records(10, 0.1, 0.2, variant="deep", train_accuracy=0.25)]
-    (row,) = published_rows(declared, measured, ())
+    (row,) = published_rows(declared, measured)
     assert (row["measured_mean"], row["where"]) == (0.25, "variant=deep units=10")
 
 
@@ -118,9 +119,53 @@ def test_failed_trials_do_not_count():
     assert published(0.5, 1, measured, where=AT_TEN)["measured_mean"] == pytest.approx(0.5)
 
 
-def test_what_the_command_line_changed_makes_a_figure_not_comparable_and_is_named():
-    row = published(0.5, 1, TEN, ("epochs=2", "units=8"), where=AT_TEN)
-    assert (row["verdict"], row["note"]) == ("not comparable", "changed here: epochs=2, units=8")
+SWEPT = {"sweep": {"units": (10, 20)}}
+
+
+@pytest.mark.parametrize(
+    ("declared", "asked", "changed"),
+    [
+        ({}, {}, None),
+        ({}, {"trials": 3}, None),
+        ({}, {"variants": ("plain",)}, None),
+        (SWEPT, {"values": {"units": (10,)}}, None),
+        ({}, {"epochs": 2}, None),
+        ({}, {"epochs": 3}, "epochs=3"),
+        ({}, {"values": {"batch_size": (32,)}}, None),
+        ({}, {"values": {"batch_size": (8,)}}, "batch_size=8"),
+        ({}, {"values": {"learning_rate": (0.1,)}}, "learning_rate=0.1"),
+        ({}, {"values": {"units": (4,)}}, None),
+        ({}, {"values": {"units": (8,)}}, "units=8"),
+        ({}, {"epochs": 3, "values": {"units": (8,), "shuffle": (False,)}}, "epochs=3, shuffle=False, units=8"),
+        ({"variants": (Variant("plain", network, {"units": 8}),)}, {"values": {"units": (8,)}}, None),
+        ({"variants": (Variant("plain", network, protocol={"shuffle": False}),)}, {}, None),
+        (
+            {"variants": (Variant("plain", network, protocol={"shuffle": False}),)},
+            {"values": {"shuffle": (True,)}},
+            "shuffle=True",
+        ),
+        (
+            {"variants": (Variant("plain", network, data={"mean": 0.5, "std": 0.5}),)},
+            {"values": {"mean": (None,), "std": (None,)}},
+            "mean=None, std=None",
+        ),
+    ],
+)
+def test_what_the_command_line_changed_makes_a_figure_not_comparable_and_is_named(declared, asked, changed):
+    declared = dataclasses.replace(
+        SMALL,
+        **{"sweep": {}, "variants": (Variant("plain", network),), "published": (Published(0.5, 1, "S1"),)} | declared,
+    )
+    measured = [
+        Record(configuration_key(configuration), one.result, one.finished, one.host)
+        for configuration in override(declared, **asked).configurations()
+        for one in TEN
+    ]
+    if declared.sweep:
+        declared = dataclasses.replace(declared, published=(Published(0.5, 1, "S1", where=AT_TEN),))
+    (row,) = published_rows(declared, measured)
+    expected = ("inside", "") if changed is None else ("not comparable", f"changed here: {changed}")
+    assert (row["verdict"], row["note"]) == expected
 
 
 def test_a_figure_from_another_kind_of_experiment_is_not_like_with_like_and_says_why():
@@ -141,7 +186,7 @@ def test_a_figure_of_a_metric_that_no_trial_recorded_is_not_measured():
 
 def test_a_figure_that_every_trial_gave_is_inside():
     declared = dataclasses.replace(SMALL, sweep={"units": (1, 2, 3)}, published=(Published(0.1, 1, "S1"),))
-    (row,) = published_rows(declared, [one for units in (1, 2, 3) for one in records(units, 0.1, 0.1)], ())
+    (row,) = published_rows(declared, [one for units in (1, 2, 3) for one in records(units, 0.1, 0.1)])
     assert row["verdict"] == "inside"
 
 
@@ -151,7 +196,9 @@ def test_published_csv_has_a_row_a_figure(tmp_path):
     folder.begin("cpu")
     for one in TEN:
         folder.add(one)
-    found = write_published(folder, dataclasses.replace(SMALL, published=figures), ())
+    declared = dataclasses.replace(SMALL, published=figures)
+    text = write(folder, declared)
+    found = published_rows(declared, TEN)
     folder.close()
     with open(tmp_path / "published.csv", encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -161,6 +208,8 @@ def test_published_csv_has_a_row_a_figure(tmp_path):
         found[0][name] for name in PUBLISHED_COLUMNS[5:8]
     ]
     assert rows[1]["measured_mean"] == ""
+    assert text.startswith("widths: test accuracy (a fraction) over n trials\n\n  units    n    mean")
+    assert text.endswith("Published (S2 test accuracy): 0.5000: not measured.")
 
 
 # what people read
@@ -172,13 +221,50 @@ def test_published_and_measured_stand_side_by_side():
         published(0.7, 1, records(10, 0.5), where=AT_TEN),
         published(0.7, 1, []),
     ]
-    assert published_lines(rows) == [
+    assert published_text(rows).splitlines() == [
         "Published (S1 test accuracy units=10): 0.7000; measured: 0.5000, "
         "such a figure would fall in 0.0032 to 0.9968: inside.",
         "  as printed.",
         "Published (S1 test accuracy units=10): 0.7000; measured: 0.5000: no interval from one trial.",
         "Published (S1 test accuracy): 0.7000: not measured.",
     ]
+
+
+def with_curves(*accuracies):
+    """Records whose curves hold these test accuracies, epoch by epoch, and 0.2 as loss over batches."""
+    found = records(10, *(curve[-1] for curve in accuracies))
+    for one, curve in zip(found, accuracies, strict=True):
+        one.result.curve = [Epoch(number, 1.0, test=Figures(value, 0.3, 0.2)) for number, value in enumerate(curve, 1)]
+    return found
+
+
+CURVES = with_curves((0.3, 0.4), (0.4, 0.5), (0.5, 0.6))
+
+
+def test_a_figure_of_a_learning_curve_is_compared_with_its_epoch_as_the_source_computes_it():
+    row = published(0.9, 1, CURVES, where={**AT_TEN, "epoch": 1})
+    assert (row["measured_mean"], row["verdict"]) == (pytest.approx(0.4), "outside")
+    assert row["prediction95_high"] == pytest.approx(0.4 + 0.496828, abs=1e-6)
+    artefact = published(0.1, 1, CURVES, where={**AT_TEN, "epoch": 2}, metric="test_loss_over_batches", factor=0.5)
+    assert (artefact["measured_mean"], artefact["verdict"]) == (0.1, "inside")
+    assert published(0.9, 1, CURVES, where={**AT_TEN, "epoch": 3})["verdict"] == "not measured"
+
+
+def test_of_learning_curves_people_read_how_many_cells_are_outside_and_how_many_chance_alone_would_put_there():
+    rows = [published(value, 1, CURVES, where={**AT_TEN, "epoch": epoch}) for epoch, value in ((1, 0.4), (2, 1.1))]
+    assert published_text(rows).splitlines() == [
+        "Published learning curves, 2 cells: 1 outside the 95 % prediction interval of ours; "
+        "by chance alone 0.1 would be.",
+        "Outside, by variant and metric:",
+        "          test accuracy",
+        "--------  ---------------",
+        "units=10  1 of 2",
+    ]
+
+
+def test_of_learning_curves_that_cannot_be_compared_people_read_why():
+    rows = [published(0.5, 1, TEN, where={**AT_TEN, "epoch": 1})]
+    assert published_text(rows) == "Published learning curves: 1 figures, not measured."
 
 
 def summary(tmp_path, *measured):

@@ -310,8 +310,6 @@ class Experiment:
     trials: int = 10
     source: str = ""
     published: tuple[Published, ...] = ()
-    deviations: tuple[str, ...] = ()
-    "What the command line changed, so that published figures no longer compare."
 
     def __post_init__(self) -> None:
         require(

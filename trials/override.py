@@ -1,7 +1,6 @@
 """An experiment as the command line asks for it."""
 
 import dataclasses
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +16,7 @@ def override(
     variants: tuple[str, ...] = (),
     values: Mapping[str, tuple[Any, ...]] | None = None,
 ) -> Experiment:
-    """The experiment as the command line asks for it, with each deviation from the declared one noted.
+    """The experiment as the command line asks for it.
 
     Raises UserError for names the experiment does not have and for values it cannot take.
     """
@@ -47,22 +46,14 @@ def _choose_variants(experiment: Experiment, names: tuple[str, ...]) -> Experime
 
 
 def _fix(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
-    """Options and fields set to one value for all variants; what differs from the declaration is noted."""
+    """Options and fields set to one value, for all variants."""
     fields = {name: value for name, value in values.items() if name in FIELDS}
-    variants = tuple(_with_options(variant, values) for variant in experiment.variants)
-    changed = {name for old, new in zip(experiment.variants, variants, strict=True) for name in _differing(old, new)}
-    for configuration in experiment.configurations():
-        for name, value in fields.items():
-            declared = configuration.protocol if name in PROTOCOL_NAMES else configuration.data
-            if name not in configuration.values and getattr(declared, name) != value:
-                changed.add(name)
-    noted = tuple(f"{name}={value}" for name, value in values.items() if name in changed)
+    variants = (_with_options(variant, values) for variant in experiment.variants)
     return dataclasses.replace(
         experiment,
         variants=tuple(_without(variant, fields) for variant in variants),
         protocol=dataclasses.replace(experiment.protocol, **_only(fields, PROTOCOL_NAMES)),
         data=dataclasses.replace(experiment.data, **_only(fields, DATA_NAMES)),
-        deviations=experiment.deviations + noted,
     )
 
 
@@ -80,12 +71,6 @@ def _without(variant: Variant, fields: Mapping[str, Any]) -> Variant:
 def _with_options(variant: Variant, values: Mapping[str, Any]) -> Variant:
     taken = {name: value for name, value in values.items() if name in variant.accepts()}
     return dataclasses.replace(variant, options={**variant.options, **taken}) if taken else variant
-
-
-def _differing(old: Variant, new: Variant) -> list[str]:
-    """Options whose value changed, a default that is spelled out not among them."""
-    defaults = {name: parameter.default for name, parameter in inspect.signature(old.builder).parameters.items()}
-    return [name for name, value in new.options.items() if old.options.get(name, defaults[name]) != value]
 
 
 def _sweep(experiment: Experiment, values: Mapping[str, tuple[Any, ...]]) -> Experiment:

@@ -1,13 +1,24 @@
 """What a run says at its end: the table, published figures beside measured ones, and where the files are."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
 from trials import statistics
-from trials.experiment import Experiment, Published
-from trials.store import Folder, Record, Row, grouped, plain
+from trials.experiment import Configuration, Experiment, Published
+from trials.store import (
+    Folder,
+    Record,
+    Row,
+    configuration_key,
+    configuration_place,
+    epoch_row,
+    grouped,
+    write_tables,
+)
 
 PUBLISHED_COLUMNS = (
     "source",
@@ -23,15 +34,32 @@ PUBLISHED_COLUMNS = (
 )
 
 
-def published_rows(declared: Experiment, records: Sequence[Record], deviations: Sequence[str]) -> list[Row]:
+def write(folder: Folder, declared: Experiment) -> str:
+    """Derives every table of a results folder from its journal; returns what a terminal shows of them."""
+    summary = write_tables(folder, declared)
+    records = folder.ordered(declared)
+    published = published_rows(declared, records)
+    folder.write_table("published.csv", PUBLISHED_COLUMNS, published)
+    source = f" ({declared.source})" if declared.source else ""
+    title = f"{declared.name}{source}: test accuracy (a fraction) over n trials"
+    blocks = [title, summary_table(summary, folder.header["swept"]), published_text(published)]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def tables(folder: Path) -> list[str]:
+    """The names of the tables that are there, those to read first first."""
+    first = ["summary.csv", "trials.csv", "epochs.csv", "published.csv"]
+    found = sorted(path.name for path in folder.glob("*.csv"))
+    return [name for name in first if name in found] + [name for name in found if name not in first]
+
+
+def published_rows(declared: Experiment, records: Sequence[Record]) -> list[Row]:
     """Each published figure beside the interval in which the mean of that many new runs would fall."""
-    return [_published_row(figure, declared, records, deviations) for figure in declared.published]
+    groups = grouped(records)
+    return [_published_row(figure, declared, groups) for figure in declared.published]
 
 
-def _published_row(
-    figure: Published, declared: Experiment, records: Sequence[Record], deviations: Sequence[str]
-) -> Row:
-    groups = _matching(figure, declared, records)
+def _published_row(figure: Published, declared: Experiment, groups: Sequence[Sequence[Record]]) -> Row:
     row = {
         "source": figure.source,
         "metric": figure.metric,
@@ -40,15 +68,17 @@ def _published_row(
         "runs": figure.runs,
         "note": ". ".join(part for part in (figure.unlike, figure.note) if part),
     }
-    if groups is None:
+    matching = _matching(figure, declared, groups)
+    measured = [[value for record in group for value in _measured(record, figure)] for _, group in matching]
+    if not measured or not all(measured):
         return {**row, "verdict": "not measured"}
-    measured = sum(sum(group) / len(group) for group in groups) / len(groups)
-    row["measured_mean"] = measured
-    interval = statistics.prediction_interval(groups, figure.runs)
+    row["measured_mean"] = sum(sum(values) / len(values) for values in measured) / len(measured)
+    interval = statistics.prediction_interval(measured, figure.runs)
     if interval is not None:
         row |= {"measured_mean": interval[0], "prediction95_low": interval[1], "prediction95_high": interval[2]}
-    if deviations:
-        return {**row, "verdict": "not comparable", "note": f"changed here: {', '.join(deviations)}"}
+    changed = sorted({change for asked, group in matching for change in _changes(asked, group)})
+    if changed:
+        return {**row, "verdict": "not comparable", "note": f"changed here: {', '.join(changed)}"}
     if figure.unlike:
         return {**row, "verdict": "not like with like"}
     if interval is None:
@@ -56,30 +86,43 @@ def _published_row(
     return {**row, "verdict": "inside" if interval[1] <= figure.value <= interval[2] else "outside"}
 
 
-def _matching(figure: Published, declared: Experiment, records: Sequence[Record]) -> list[list[float]] | None:
-    """The measured values of every declared configuration that the figure covers, or None if one is missing."""
-    measured = {group[0].place: group for group in grouped(records)}
-    groups: list[list[float]] = []
+def _matching(
+    figure: Published, declared: Experiment, groups: Sequence[Sequence[Record]]
+) -> list[tuple[Configuration, Sequence[Record]]]:
+    """Every declared configuration that the figure covers, with its records."""
+    measured = {group[0].place: group for group in groups}
+    found = []
     for configuration in declared.configurations():
-        point = {"variant": configuration.variant.name, **configuration.values}
-        if any(point.get(name) != value for name, value in figure.where.items()):
-            continue
-        wanted = (configuration.variant.name, plain(dict(configuration.values)))
-        found = [group for group in measured.values() if (group[0].key["variant"], group[0].key["values"]) == wanted]
-        values = [
-            record.result.metrics[figure.metric] for group in found for record in group if record.result.status == "ok"
-        ]
-        groups.append([value for value in values if value is not None])
-        if not groups[-1]:
-            return None
-    return groups or None
+        point = {"variant": configuration.variant.name, "epoch": figure.where.get("epoch"), **configuration.values}
+        if all(point.get(name) == value for name, value in figure.where.items()):
+            found.append((configuration, measured.get(configuration_place(configuration), [])))
+    return found
 
 
-def write_published(folder: Folder, declared: Experiment, deviations: Sequence[str]) -> list[Row]:
-    """published.csv; returns its rows."""
-    rows = published_rows(declared, folder.ordered(declared), deviations)
-    folder.write_table("published.csv", PUBLISHED_COLUMNS, rows)
-    return rows
+def _measured(record: Record, figure: Published) -> list[float]:
+    """The record's value for a published figure, as the source computes it; none where it has none."""
+    if record.result.status != "ok":
+        return []
+    values: Mapping[str, Any] = record.result.metrics
+    if "epoch" in figure.where:
+        curve = [epoch for epoch in record.result.curve if epoch.epoch == figure.where["epoch"]]
+        values = epoch_row(curve[0]) if curve else {}
+    value = values.get(figure.metric)
+    return [] if value is None else [value * figure.factor]
+
+
+def _changes(declared: Configuration, group: Sequence[Record]) -> list[str]:
+    """In what the trained configuration differs from the declared one, as `epochs=1`."""
+    wanted, trained = configuration_key(declared), group[0].key
+    parameters = inspect.signature(declared.variant.builder).parameters
+    defaults = {name: parameters[name].default for name in declared.variant.accepts()}
+    wanted["options"] = {name: wanted["options"].get(name, default) for name, default in defaults.items()}
+    return [
+        f"{name}={value}"
+        for part in ("options", "protocol", "data")
+        for name, value in trained[part].items()
+        if value != wanted[part].get(name)
+    ]
 
 
 def summary_table(summary: Sequence[Row], swept: Sequence[str]) -> str:
@@ -118,20 +161,47 @@ def summary_table(summary: Sequence[Row], swept: Sequence[str]) -> str:
     )
 
 
-def published_lines(rows: Sequence[Row]) -> list[str]:
-    """Published beside measured, two lines a figure."""
-    lines = []
-    for row in rows:
-        what = " ".join(part for part in (row["source"], row["metric"].replace("_", " "), row["where"]) if part)
-        text = f"Published ({what}): {row['published']:.4f}"
-        if row.get("measured_mean") is not None:
-            text += f"; measured: {row['measured_mean']:.4f}"
-        if row.get("prediction95_low") is not None:
-            text += f", such a figure would fall in {row['prediction95_low']:.4f} to {row['prediction95_high']:.4f}"
-        lines.append(f"{text}: {row['verdict']}.")
-        if row["note"]:
-            lines.append(f"  {row['note']}.")
-    return lines
+def published_text(rows: Sequence[Row]) -> str:
+    """Published beside measured: two lines a figure, and of learning curves a table of how many agree."""
+    curves = [row for row in rows if "epoch=" in row["where"]]
+    blocks = ["\n".join(_published_lines(row) for row in rows if "epoch=" not in row["where"])]
+    if curves:
+        blocks.append(_curves_text(curves))
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _published_lines(row: Row) -> str:
+    what = " ".join(part for part in (row["source"], row["metric"].replace("_", " "), row["where"]) if part)
+    text = f"Published ({what}): {row['published']:.4f}"
+    if row.get("measured_mean") is not None:
+        text += f"; measured: {row['measured_mean']:.4f}"
+    if row.get("prediction95_low") is not None:
+        text += f", such a figure would fall in {row['prediction95_low']:.4f} to {row['prediction95_high']:.4f}"
+    text += f": {row['verdict']}."
+    return f"{text}\n  {row['note']}." if row["note"] else text
+
+
+def _curves_text(rows: Sequence[Row]) -> str:
+    """Of published learning curves: how many of their cells fall outside, and how many would by chance."""
+    judged = [row for row in rows if row["verdict"] in ("inside", "outside")]
+    if not judged:
+        verdicts = sorted({f"{row['verdict']} ({row['note']})" if row["note"] else row["verdict"] for row in rows})
+        return f"Published learning curves: {len(rows)} figures, {', '.join(verdicts)}."
+    cells: dict[str, dict[str, list[Row]]] = {}
+    for row in judged:
+        cells.setdefault(row["where"].rpartition(" epoch=")[0], {}).setdefault(row["metric"], []).append(row)
+    metrics = list(dict.fromkeys(row["metric"] for row in judged))
+    lines = [[variant, *(_outside(found.get(metric, [])) for metric in metrics)] for variant, found in cells.items()]
+    outside = sum(row["verdict"] == "outside" for row in judged)
+    return (
+        f"Published learning curves, {len(judged)} cells: {outside} outside the 95 % prediction interval of ours; "
+        f"by chance alone {0.05 * len(judged):.3g} would be.\nOutside, by variant and metric:\n"
+        + tabulate(lines, ["", *(metric.replace("_", " ") for metric in metrics)], disable_numparse=True)
+    )
+
+
+def _outside(rows: Sequence[Row]) -> str:
+    return f"{sum(row['verdict'] == 'outside' for row in rows)} of {len(rows)}" if rows else ""
 
 
 def failures(records: Sequence[Record]) -> list[str]:

@@ -37,6 +37,9 @@ class Settings:
     device: str = "auto"
     fresh: bool = False
     quiet: bool = False
+    save_weights: bool = False
+    file: str | None = None
+    "The user's experiment file, as it was named."
     command: Sequence[str] = ()
 
 
@@ -133,9 +136,11 @@ class _Driver:
         seeds = tuple(self.experiment.seeds(self.settings.seed))
         units = []
         for index, configuration in enumerate(self.experiment.configurations()):
-            needed = self.folder.missing(configuration, seeds)
+            needed = self.folder.missing(configuration, seeds, self.settings.save_weights)
             if needed:
-                units.append(Unit(index, configuration, needed, self.settings.engine))
+                units.append(
+                    Unit(index, configuration, needed, self.settings.engine, keep_weights=self.settings.save_weights)
+                )
         return units
 
     def _execute(self) -> None:
@@ -194,34 +199,26 @@ class _Driver:
 
     def _finish(self) -> int:
         """Writes the tables, prints the short of them, and returns the exit code."""
-        from trials import report, store
+        from trials import report
 
-        folder, declared = self.folder, self.declared
-        summary = store.write_tables(folder, declared)
-        published = report.write_published(folder, declared, self.experiment.deviations)
+        folder = self.folder
+        text = report.write(folder, self.declared)
         if self.trained or not (folder.path / "run.json").is_file():
             folder.write_json("run.json", self._run_record())
-        records = folder.ordered(declared)
-        failed = report.failures(records)
-        source = f" ({declared.source})" if declared.source else ""
-        title = f"{declared.name}{source}: test accuracy (a fraction) over n trials"
-        self._print([title, "", report.summary_table(summary, folder.header["swept"]), ""])
-        self._print([*report.published_lines(published), ""] if published else [])
+        failed = report.failures(folder.ordered(self.declared))
+        if not self.settings.quiet:
+            print(f"{text}\n")
         for line in failed:
             print(line, file=sys.stderr)
-        self._print(
-            [f"Tables: {folder.path}{os.sep}  (summary.csv, trials.csv, epochs.csv, published.csv, timings.csv)"]
-        )
+        if not self.settings.quiet:
+            print(f"Tables: {folder.path}{os.sep}  ({', '.join(report.tables(folder.path))})")
         return 1 if failed else 0
-
-    def _print(self, lines: Sequence[str]) -> None:
-        if lines and not self.settings.quiet:
-            print("\n".join(lines))
 
     def _run_record(self) -> dict[str, Any]:
         return {
             "project": __version__,
             "command": shlex.join(self.settings.command),
+            "experiment file": self.settings.file,
             "started": datetime.datetime.fromtimestamp(self.started, datetime.UTC).isoformat(timespec="seconds"),
             "seconds": round(time.time() - self.started, 3),
             "trials trained": self.trained,

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,6 +45,16 @@ def configuration_key(configuration: Configuration) -> dict[str, Any]:
     )
 
 
+def weights_name(key: Mapping[str, Any], trial: int) -> str:
+    """The file of a trial's weights: `dropout_rate=0.5_trial_3.weights.h5`."""
+    values = [f"{name}={value}" for name, value in key["values"].items()]
+    label = "_".join([key["variant"], *values])
+    safe = re.sub(r"[^\w.+=-]", "-", label)[:100]
+    if safe != label:  # two labels must not become one
+        safe += "_" + hashlib.sha256(label.encode()).hexdigest()[:8]
+    return f"{safe}_trial_{trial}.weights.h5"
+
+
 @dataclass(frozen=True)
 class Record:
     """A finished trial as the journal holds it."""
@@ -56,6 +67,10 @@ class Record:
     @property
     def place(self) -> tuple[str, str]:
         return place(self.key)
+
+
+def configuration_place(configuration: Configuration) -> tuple[str, str]:
+    return place({"variant": configuration.variant.name, "values": plain(dict(configuration.values))})
 
 
 def place(key: Mapping[str, Any]) -> tuple[str, str]:
@@ -79,6 +94,26 @@ class Folder:
     @property
     def journal(self) -> Path:
         return self.path / "journal.jsonl"
+
+    @classmethod
+    def existing(cls, path: Path, lock: bool = True) -> "Folder":
+        """The results that are in `path`, whatever was asked for, locked unless they are only to be looked at.
+
+        Raises UserError where there are none, or where another run holds them.
+        """
+        if not (path / "journal.jsonl").is_file():
+            raise UserError(
+                f"{path} holds no results: it has no journal.jsonl.\n"
+                "Give the folder that a run has written, as results/iris_hidden_units."
+            )
+        with open(path / "journal.jsonl", encoding="utf-8", errors="replace") as lines:
+            entry = _checked(next(lines, ""))
+        folder = cls(path, entry["header"] if entry and entry["record"] == "header" else {})
+        if lock:
+            folder.read()
+        else:
+            folder._read_journal()
+        return folder
 
     def read(self) -> None:
         """Takes the lock and what is already there; changes nothing.
@@ -163,10 +198,13 @@ class Folder:
             "Use --fresh (moves the old folder aside, deletes nothing) or --results DIR."
         )
 
-    def missing(self, configuration: Configuration, seeds: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    def missing(
+        self, configuration: Configuration, seeds: Iterable[tuple[int, int]], keep_weights: bool = False
+    ) -> tuple[tuple[int, int], ...]:
         """The (trial, seed) pairs still to be trained: those without a result, and those that failed.
 
-        Raises UserError when this configuration's results come from another protocol or builder.
+        With `keep_weights` also those whose weights are not there. Raises UserError when this
+        configuration's results come from another protocol or builder.
         """
         key = configuration_key(configuration)
         needed = []
@@ -175,9 +213,20 @@ class Folder:
             if record is not None and record.key != key:
                 name = next(name for name in key if record.key.get(name) != key[name])
                 raise self._refusal(f"{name} of {configuration.label}", *_difference(record.key.get(name), key[name]))
-            if record is None or record.result.status in ("failed", "timeout"):
+            if record is None or record.result.status in ("failed", "timeout") or (keep_weights and self._bare(record)):
                 needed.append((trial, seed))
         return tuple(needed)
+
+    def _bare(self, record: Record) -> bool:
+        return record.result.status == "ok" and self.weights(record) is None
+
+    def weights(self, record: Record) -> bytes | None:
+        """The contents of a trial's weights file; None where it was not kept or is not what was kept."""
+        path = self.path / "weights" / weights_name(record.key, record.result.trial)
+        if not record.result.weights_sha256 or not path.is_file():
+            return None
+        content = path.read_bytes()
+        return content if hashlib.sha256(content).hexdigest() == record.result.weights_sha256 else None
 
     def begin(self, device: str) -> None:
         """Makes the folder ready for results; the old one goes aside where a fresh start was asked for.
@@ -212,8 +261,11 @@ class Folder:
         self.problems.append(f"The old results are now in {aside}.")
 
     def add(self, record: Record) -> None:
-        """Appends a finished trial; it is on disk when this returns."""
-        result = {**asdict(record.result), "curve": [_flat(epoch) for epoch in record.result.curve]}
+        """Appends a finished trial, its weights first; both are on disk when this returns."""
+        result = {**asdict(record.result), "curve": [epoch_row(epoch) for epoch in record.result.curve]}
+        if weights := result.pop("weights"):
+            self._write_weights(weights_name(record.key, record.result.trial), weights)
+            record.result.weights = b""
         self._append(
             _sealed(
                 {
@@ -226,6 +278,16 @@ class Folder:
             )
         )
         self._keep(record)
+
+    def _write_weights(self, name: str, content: bytes) -> None:
+        folder = self.path / "weights"
+        folder.mkdir(exist_ok=True)
+        partial = folder / f".{name}.part"
+        with open(partial, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(folder / name)
 
     def _append(self, line: str) -> None:
         with open(self.journal, "a", encoding="utf-8") as journal:
@@ -345,7 +407,7 @@ def _trial_row(experiment: str, record: Record) -> Row:
 
 def _epoch_rows(experiment: str, record: Record) -> Iterable[Row]:
     for epoch in record.result.curve:
-        yield {**_trial_row(experiment, record), **dict.fromkeys(METRICS), **_flat(epoch)}
+        yield {**_trial_row(experiment, record), **dict.fromkeys(METRICS), **epoch_row(epoch)}
 
 
 def _batch_norm_rows(record: Record) -> Iterable[Row]:
@@ -356,7 +418,8 @@ def _batch_norm_rows(record: Record) -> Iterable[Row]:
             yield {**where, "layer": layer, "channel": channel, **dict(zip(parameters, values, strict=True))}
 
 
-def _flat(epoch: Epoch) -> dict[str, Any]:
+def epoch_row(epoch: Epoch) -> dict[str, Any]:
+    """One epoch of a learning curve as epochs.csv and the journal hold it."""
     row: dict[str, Any] = {"epoch": epoch.epoch, "train_accuracy": epoch.train_accuracy, "train_loss": epoch.train_loss}
     for name in ("validation", "test"):
         figures: Figures | None = getattr(epoch, name)

@@ -1,15 +1,16 @@
 """Engines turn (configuration, seeds) into trial results; this page chooses one."""
 
 import contextlib
+import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from trials.datasets import Samples
-from trials.engines.model import blueprint, check_model, fresh_model
-from trials.engines.results import TrialResult, Unit
-from trials.engines.trial import OnEpoch, run_trial
+from trials.engines.model import blueprint, check_model, fresh_model, load_weights_file, weights_file
+from trials.engines.results import Figures, TrialResult, Unit
+from trials.engines.trial import OnEpoch, figures, run_trial
 from trials.errors import UnsupportedError, UserError, first_line
 from trials.splits import Parts, split
 
@@ -70,6 +71,15 @@ class Trainer:
             )
         return replace(unit, engine="fit", reason=reason)
 
+    def evaluate(self, unit: Unit, weights: bytes) -> Figures:
+        """The test figures of kept weights, measured as the trial that left them measured its own."""
+        seed = unit.seeds[0][1]
+        parts = self._split(unit, seed)
+        session = self._session_of(unit, unit.engine)
+        session.start(seed, parts, ())
+        load_weights_file(session.model, weights)
+        return figures(session, "test")
+
     def _run_one(self, unit: Unit, index: int, on_epoch: OnEpoch) -> TrialResult:
         (trial, seed), *later = unit.seeds[index:]
         started = time.perf_counter()
@@ -81,6 +91,9 @@ class Trainer:
             result = run_trial(
                 session, trial, seed, [number for _, number in later], unit.configuration.protocol, parts, on_epoch
             )
+            if unit.keep_weights and result.status == "ok":
+                result.weights = weights_file(session.model)
+                result.weights_sha256 = hashlib.sha256(result.weights).hexdigest()
         except UnsupportedError as error:
             if automatic:
                 self._fallbacks[unit.index] = str(error)

@@ -3,7 +3,10 @@
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,6 +77,30 @@ def blueprint(model: Any) -> str:
     for index, layer in enumerate([model, *model._flatten_layers()]):
         text = text.replace(f'"{layer.name}"', f'"layer {index}"')
     return re.sub(r'"seed": (\d+|null)', "", text)
+
+
+def weights_file(model: Any) -> bytes:
+    """The contents of a Keras `.weights.h5` file with the model's weights; the optimizer's state is left out."""
+    with _file_without_optimizer(model) as path:
+        model.save_weights(path)
+        return path.read_bytes()
+
+
+def load_weights_file(model: Any, content: bytes) -> None:
+    """Puts such weights into a model of the same builder and options."""
+    with _file_without_optimizer(model) as path:
+        path.write_bytes(content)
+        model.load_weights(path)
+
+
+@contextmanager
+def _file_without_optimizer(model: Any) -> Iterator[Path]:
+    optimizer, model.optimizer = model.optimizer, None
+    try:
+        with tempfile.TemporaryDirectory(prefix="trials-") as folder:
+            yield Path(folder) / "model.weights.h5"
+    finally:
+        model.optimizer = optimizer
 
 
 def batch_norm_parameters(model: Any) -> dict[str, dict[str, list[float]]]:

@@ -66,5 +66,6 @@ class TrialResult:
     notes: Mapping[str, Any] = field(default_factory=dict)
     batch_norm: Mapping[str, Mapping[str, list[float]]] = field(default_factory=dict)
     "By layer: gamma, beta, moving_mean and moving_variance, one number a channel, where recorded."
+    weights: bytes = b""
+    "The file of its reported weights, where they are to be kept."
     weights_sha256: str = ""
-    "Of the file of its reported weights, where they were kept."

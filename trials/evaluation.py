@@ -1,0 +1,85 @@
+"""Kept weights measured again: do they give the test accuracies that the tables hold?"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from trials import datasets, environment
+from trials.engines.results import Figures, TrialResult, Unit
+from trials.errors import UserError
+from trials.experiment import Configuration, Experiment, Protocol
+from trials.store import Folder, Record, configuration_key, grouped, plain
+
+
+def evaluate(folder: Folder, declared: Experiment, directory: Path | None, base: Path | None, device: str) -> int:
+    """Loads every trial's weights, measures them on the test set and prints a line a configuration.
+
+    Returns 0 where every recorded test accuracy is met exactly, else 1. Raises UserError where
+    weights were not kept or are damaged, and where data or builder are not those of the folder.
+    """
+    records = [record for record in folder.ordered(declared) if record.result.status == "ok"]
+    contents = {id(record): _weights(folder, record) for record in records}
+    groups = [(_configuration(declared, group[0]), group) for group in grouped(records)]
+    samples = _samples(folder, declared, directory, base)
+    environment.prepare_process(device)
+    from trials.engines import Trainer
+
+    trainer, lines, equal = Trainer(samples), [], True
+    for index, (configuration, group) in enumerate(groups):
+        met, largest = 0, 0.0
+        for record in group:
+            unit = Unit(index, configuration, ((record.result.trial, record.result.seed),), record.result.engine)
+            found, recorded = trainer.evaluate(unit, contents[id(record)]), _recorded(record.result)
+            met += found.accuracy == recorded.accuracy
+            largest = max(largest, abs(found.loss - recorded.loss))
+        equal = equal and met == len(group)
+        lines.append([configuration.label, len(group), met, f"{largest:.2g}"])
+    print(tabulate(lines, ["", "weights", "same test accuracy", "largest difference in test loss"]))
+    print(f"\n{'All' if equal else 'Not all'} recorded test accuracies are met exactly.")
+    return 0 if equal else 1
+
+
+def _weights(folder: Folder, record: Record) -> bytes:
+    content = folder.weights(record)
+    if content is None:
+        which = f"trial {record.result.trial} of {record.key['variant']}"
+        kept = "are missing or damaged" if record.result.weights_sha256 else "were not kept"
+        raise UserError(f"The weights of {which} {kept} in {folder.path}.\nRun the experiment with --save-weights.")
+    return content
+
+
+def _configuration(declared: Experiment, record: Record) -> Configuration:
+    """The configuration a record was trained as, whatever the command line had changed."""
+    key = record.key
+    known = {variant.name: variant for variant in declared.variants}
+    if key["variant"] not in known:
+        raise UserError(f"The experiment '{declared.name}' has no variant '{key['variant']}' any more.")
+    variant = replace(known[key["variant"]], options=key["options"])
+    protocol = Protocol(**{**key["protocol"], "record": tuple(key["protocol"]["record"])})
+    data: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in key["data"].items()}
+    found = Configuration(variant, key["values"], protocol, replace(declared.data, **data))
+    if configuration_key(found)["source"] != key["source"]:
+        raise UserError(f"The builder '{key['builder']}' is not the one that was trained: its file has changed.")
+    return found
+
+
+def _samples(folder: Folder, declared: Experiment, directory: Path | None, base: Path | None) -> datasets.Samples:
+    samples = datasets.load(declared.data, directory, base)
+    if (samples.checksum(), plain(datasets.declaration(declared.data))) != (
+        folder.header["data checksum"],
+        folder.header["data"],
+    ):
+        raise UserError(f"The data of '{declared.name}' is not what {folder.path} was trained and tested on.")
+    return samples
+
+
+def _recorded(result: TrialResult) -> Figures:
+    """The test figures of the kept weights: of the last evaluation, where the reported ones average a trajectory."""
+    epoch = result.curve[(result.best_epoch or result.epochs) - 1]
+    if epoch.test is not None:
+        return epoch.test
+    accuracy, loss = result.metrics["test_accuracy"], result.metrics["test_loss"]
+    assert accuracy is not None and loss is not None
+    return Figures(accuracy, loss)
