@@ -109,7 +109,10 @@ class Data:
         for length in self.size or ():
             _positive("Data.size", length)
         require(self.labels in LABELS, f"Data.labels must be one of {', '.join(LABELS)}. Received: {self.labels!r}.")
-        require((self.mean is None) == (self.std is None), "Data.mean and Data.std go together.")
+        require(
+            (self.mean is None) == (self.std is None),
+            f"Data.mean and Data.std go together: set both. Received: mean={self.mean!r}, std={self.std!r}.",
+        )
         for name in ("mean", "std"):
             given = getattr(self, name)
             require(

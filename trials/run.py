@@ -242,7 +242,10 @@ def describe(experiment: Experiment, settings: Settings) -> str:
     sizes = counts(experiment.data, *there)
     configurations = experiment.configurations()
     lines = [f"{experiment.name}: {experiment.question}", ""]
-    lines += [f"  {configuration.label}" for configuration in configurations]
+    width = max(len(configuration.label) for configuration in configurations)
+    lines += [
+        f"  {configuration.label:<{width}}  {_particulars(configuration)}".rstrip() for configuration in configurations
+    ]
     samples = ", ".join(f"{count} {name}" for name, count in sizes.items() if count)
     epochs = sum(c.protocol.epochs for c in configurations) * experiment.trials
     steps = sum(c.protocol.steps(counts(c.data, *there)["train"]) for c in configurations) * experiment.trials
@@ -254,6 +257,13 @@ def describe(experiment: Experiment, settings: Settings) -> str:
         f"{epochs:,} epochs, {steps:,} steps in all, at most; samples: {samples}",
     ]
     return "\n".join([*lines, *_known_time(settings.results / experiment.name / "timings.csv", epochs)])
+
+
+def _particulars(configuration: Any) -> str:
+    """What sets a configuration apart beside its swept values: options, and fields of its own."""
+    variant = configuration.variant
+    fixed = {**variant.options, **variant.protocol, **variant.data}
+    return " ".join(f"{name}={value}" for name, value in fixed.items() if name not in configuration.values)
 
 
 def _known_time(path: Path, epochs: int) -> list[str]:
