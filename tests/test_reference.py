@@ -1,0 +1,70 @@
+"""The published tables are what their journals say, and their texts say nothing that the tables do not."""
+
+import csv
+import re
+import shutil
+
+import pytest
+
+from experiments import EXPERIMENTS
+from tests.conftest import ROOT
+from trials import report
+from trials.store import Folder
+
+REFERENCE = ROOT / "results" / "reference"
+FOLDERS = sorted(path.parent for path in REFERENCE.glob("**/journal.jsonl"))
+MAIN = [path for path in FOLDERS if path.parent == REFERENCE]
+every_folder = pytest.mark.parametrize("path", FOLDERS, ids=lambda path: path.relative_to(REFERENCE).as_posix())
+every_experiment = pytest.mark.parametrize("path", MAIN, ids=lambda path: path.name)
+
+
+def rows(path):
+    with open(path, encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def numbers(path):
+    """Every number in a folder's tables."""
+    for table in path.glob("**/*.csv"):
+        for row in rows(table):
+            for cell in row.values():
+                if re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", cell or ""):
+                    yield float(cell)
+
+
+def test_every_experiment_has_published_tables():
+    assert {path.name for path in MAIN} == set(EXPERIMENTS)
+
+
+@every_folder
+def test_tables_are_derived_from_the_journal(path, tmp_path):
+    copy = tmp_path / path.name
+    shutil.copytree(path, copy)
+    for table in copy.glob("*.csv"):
+        table.unlink()
+    folder = Folder.existing(copy)
+    text = report.write(folder, EXPERIMENTS[folder.header["experiment"]])
+    folder.close()
+    for table in path.glob("*.csv"):
+        assert (copy / table.name).read_bytes() == table.read_bytes(), table.name
+    if path in MAIN:
+        assert text in (path / "README.md").read_text(encoding="utf-8")
+
+
+@every_experiment
+def test_ten_trials_of_every_configuration_ended_well(path):
+    declared = EXPERIMENTS[path.name]
+    summary = rows(path / "summary.csv")
+    assert len(summary) == len(declared.configurations())
+    assert {(row["n"], row["failed"]) for row in summary} == {("10", "0")}
+
+
+@every_experiment
+def test_every_figure_in_the_text_is_in_the_tables(path):
+    text = (path / "README.md").read_text(encoding="utf-8")
+    prose, blocks = re.sub(r"```.*?```", "", text, flags=re.DOTALL), " ".join(re.findall(r"```.*?```", text, re.DOTALL))
+    known = sorted(numbers(path))
+    for figure in re.findall(r"(?<![\w.])\d+\.\d+(?![\w.])", prose):
+        digits = len(figure.partition(".")[2])
+        rounded = {f"{value:.{digits}f}" for value in known} | {f"{100 * value:.{digits}f}" for value in known}
+        assert figure in rounded or figure in blocks, f"{figure} is in no table of {path.name}"
