@@ -5,8 +5,7 @@ import re
 import pytest
 
 from trials.errors import UserError
-from trials.experiment import Data, Experiment, Protocol, Published, Variant
-from trials.override import override
+from trials.experiment import DATA_NAMES, Data, Experiment, Protocol, Published, Variant
 
 PROTOCOL = Protocol(epochs=10, loss="mse")
 
@@ -67,16 +66,56 @@ def test_swept_protocol_fields_reach_the_protocol_and_not_the_builder():
     assert [(c.protocol.batch_size, c.options) for c in asked.configurations()] == [(1, {}), (2, {})]
 
 
-@pytest.mark.parametrize("name", ["epochs", "batch_size"])
-def test_a_builders_option_cannot_have_the_name_of_a_protocol_field(name):
-    def build(input_shape, classes, epochs=1):
-        raise AssertionError
+def test_swept_data_fields_reach_the_data_and_not_the_builder():
+    asked = experiment(sweep={"split_seed": (None, 7)}, variants=(Variant("small", network),))
+    assert [(c.data.split_seed, c.options) for c in asked.configurations()] == [(None, {}), (7, {})]
 
-    def other(input_shape, classes, batch_size=1):
-        raise AssertionError
 
+def test_what_decides_what_is_read_or_tested_on_cannot_be_swept():
+    assert set(DATA_NAMES) <= set(experiment().settable())
+    for name in ("source", "size", "scale", "test_fraction", "labels"):
+        with pytest.raises(UserError, match=f"Unknown option '{name}'"):
+            experiment(sweep={name: (1,)})
+
+
+def test_a_variants_own_protocol_and_data_are_its_configurations_alone():
+    own = Variant(
+        "own", network, protocol={"shuffle": False, "epochs": 3}, data={"mean": 0.1, "std": 0.3, "split_seed": None}
+    )
+    first, second = experiment(variants=(own, Variant("plain", plain_network))).configurations()
+    assert first.protocol == dataclasses.replace(PROTOCOL, shuffle=False, epochs=3)
+    assert first.data == Data("iris", test_fraction=0.2, mean=0.1, std=0.3, split_seed=None)
+    assert (second.protocol, second.data) == (PROTOCOL, Data("iris", test_fraction=0.2))
+    assert first.options == second.options == {}
+
+
+def test_a_swept_field_comes_before_the_variants_own_and_that_before_the_experiments():
+    own = Variant("own", network, protocol={"batch_size": 5}, data={"stratified": True})
+    asked = experiment(variants=(own,), sweep={"batch_size": (6, 7)})
+    assert [(c.protocol.batch_size, c.data.stratified) for c in asked.configurations()] == [(6, True), (7, True)]
+
+
+def test_a_variant_may_be_the_only_one_that_needs_validation_data():
+    selected = {"protocol": {"select": "validation_loss"}}
+    with pytest.raises(UserError, match="uses a validation split, but its data declares no validation_fraction"):
+        experiment(variants=(Variant("small", network), Variant("plain", plain_network, **selected)))
+    own = Variant("plain", plain_network, **selected, data={"validation_fraction": 0.1})
+    small, plain = experiment(variants=(Variant("small", network), own)).configurations()
+    assert (small.data.validation_fraction, plain.data.validation_fraction) == (None, 0.1)
+
+
+def takes_epochs(input_shape, classes, epochs=1):
+    raise AssertionError("a declaration never builds")
+
+
+def takes_mean(input_shape, classes, mean=1):
+    raise AssertionError("a declaration never builds")
+
+
+@pytest.mark.parametrize(("name", "builder"), [("epochs", takes_epochs), ("mean", takes_mean)])
+def test_a_builders_option_cannot_have_the_name_of_a_protocol_or_data_field(name, builder):
     with pytest.raises(UserError, match=f"'{name}' has the name of a protocol or data field"):
-        Variant("own", build if name == "epochs" else other)
+        Variant("own", builder)
 
 
 def test_trial_i_of_every_configuration_has_seed_first_plus_i_minus_1():
@@ -89,6 +128,8 @@ def test_trial_i_of_every_configuration_has_seed_first_plus_i_minus_1():
     [
         ({}, []),
         ({"record": ("test",)}, list(range(1, 11))),
+        ({"record": ("test_loss_over_batches",)}, list(range(1, 11))),
+        ({"record": ("train", "validation", "batch_norm")}, []),
         ({"evaluate_every": 4}, [4, 8]),
         ({"evaluate_every": 20}, [10]),  # a shortened trajectory is evaluated once, at its end
     ],
@@ -96,61 +137,6 @@ def test_trial_i_of_every_configuration_has_seed_first_plus_i_minus_1():
 def test_the_test_set_is_looked_at_only_where_the_protocol_asks(changes, epochs):
     protocol = dataclasses.replace(PROTOCOL, **changes)
     assert [epoch for epoch in range(1, 11) if protocol.evaluates_test(epoch)] == epochs
-
-
-SWEPT = {"sweep": {"units": (10, 20)}}
-
-
-def test_override_changes_what_it_is_asked_and_nothing_else():
-    declared = experiment(sweep={"units": (10, 20)})
-    asked = override(declared, trials=3, epochs=2, variants=("small",), values={"units": (7,), "activation": ("elu",)})
-    assert asked == experiment(
-        variants=(Variant("small", network, {"activation": "elu"}),),
-        protocol=dataclasses.replace(PROTOCOL, epochs=2),
-        sweep={"units": (7,)},
-        trials=3,
-    )
-
-
-def test_several_values_extend_the_sweep_behind_the_declared_one():
-    asked = override(experiment(**SWEPT), values={"learning_rate": (0.1, 0.2)})
-    assert dict(asked.sweep) == {"units": (10, 20), "learning_rate": (0.1, 0.2)}
-    assert list(asked.sweep) == ["units", "learning_rate"]
-
-
-def test_a_fixed_option_reaches_only_the_variants_that_take_it():
-    small, plain = override(experiment(), values={"units": (8,)}).variants
-    assert (small.options, plain.options) == ({"units": 8}, {})
-
-
-def test_chosen_variants_keep_the_declared_order():
-    asked = override(experiment(), variants=("plain", "small"))
-    assert [variant.name for variant in asked.variants] == ["small", "plain"]
-
-
-@pytest.mark.parametrize("names", [("optimizer", "learning_rate"), ("learning_rate", "optimizer")])
-def test_learning_rate_and_optimizer_are_both_honoured_in_any_order(names):
-    values = {"learning_rate": 0.1, "optimizer": "sgd"}
-    expected = dataclasses.replace(PROTOCOL, **values)
-    assert override(experiment(), values={name: (values[name],) for name in names}).protocol == expected
-    swept = experiment(sweep={name: (values[name],) for name in names})
-    assert swept.configurations()[0].protocol == expected
-
-
-@pytest.mark.parametrize(
-    "names",
-    [
-        ("select", "patience"),
-        pytest.param(
-            ("patience", "select"),
-        ),
-    ],
-)
-def test_options_that_need_each_other_are_taken_in_any_order(names):
-    declared = experiment(data=Data("iris", test_fraction=0.2, validation_fraction=0.1))
-    values = {"select": ("validation_loss",), "patience": (3,)}
-    protocol = override(declared, values={name: values[name] for name in names}).protocol
-    assert (protocol.select, protocol.patience) == ("validation_loss", 3)
 
 
 MISTAKES = [
@@ -164,7 +150,6 @@ MISTAKES = [
     (lambda: experiment(sweep={"unit": (1,)}), "Unknown option 'unit'. Did you mean 'units'.*\nAllowed: units, "),
     (lambda: experiment(sweep={"batch_size": (1, 0)}), "batch_size must be a whole number of at least 1. Received: 0"),
     (lambda: experiment(sweep={"epochs": (1, 2)}), "'epochs' cannot be swept: the tables have a column of that name"),
-    (lambda: override(experiment(), epochs=2, values={"epochs": (3,)}), "given twice"),
     (lambda: Protocol(1, "mse", optimizer=None), "optimizer must be a Keras name .* Received: None"),
     (lambda: Variant("b", network, {"activation": len}), "plain values.* Received: <built-in"),
     (lambda: Data("iris", size=28), "Data.size must be .* Received: 28"),
@@ -173,19 +158,6 @@ MISTAKES = [
         "Experiment 'widths' uses a validation split, but its data declares no validation_fraction",
     ),
     (lambda: experiment(protocol=Protocol(1, "mse", select="validation_loss")), "declares no validation_fraction"),
-    (lambda: override(experiment(), trials=0), "trials must be .* Received: 0"),
-    (lambda: override(experiment(), epochs=0), "epochs must be .* Received: 0"),
-    (
-        lambda: override(experiment(), variants=("smal",)),
-        "Unknown variant of 'widths' 'smal'. Did you mean 'small'.*\nAllowed: small, plain",
-    ),
-    (
-        lambda: override(experiment(), values={"lerning_rate": (1,)}),
-        "Unknown option 'lerning_rate'. Did you mean 'learning_rate'",
-    ),
-    (lambda: override(experiment(), variants=("plain",), values={"units": (1,)}), "Unknown option 'units'"),
-    (lambda: override(experiment(), values={"epochs": ("ten",)}), "epochs must be .* Received: 'ten'"),
-    (lambda: override(experiment(), values={"shuffle": (1,)}), "shuffle must be true or false. Received: 1"),
     (lambda: Variant("a b", network), "A variant's name is made of .* Received: 'a b'"),
     (lambda: Variant("a", "network"), "Variant 'a': the builder must be a function. Received: 'network'"),
     (
@@ -214,6 +186,39 @@ MISTAKES = [
         lambda: Protocol(1, "mse", select="validation_loss", evaluate_every=1),
         "evaluate_every reports a trajectory: it cannot be combined with select",
     ),
+    (
+        lambda: Variant("a", network, protocol={"shufle": False}),
+        "Unknown name in the protocol of variant 'a' 'shufle'. Did you mean 'shuffle'",
+    ),
+    (
+        lambda: Variant("a", network, data={"split_sed": 1}),
+        "Unknown name in the data of variant 'a' 'split_sed'. Did you mean 'split_seed'",
+    ),
+    (
+        lambda: Variant("a", network, data={"test_fraction": 0.1}),
+        "Unknown name in the data of variant 'a' 'test_fraction'.*\nAllowed: validation_fraction, stratified, ",
+    ),
+    (
+        lambda: experiment(variants=(Variant("a", network, protocol={"batch_size": 0}),)),
+        "batch_size must be a whole number of at least 1. Received: 0",
+    ),
+    (
+        lambda: experiment(variants=(Variant("a", network, data={"mean": 0.5}),)),
+        "Data.mean and Data.std go together",
+    ),
+    (lambda: experiment(sweep={"mean": (0.5, 0.6)}), "Data.mean and Data.std go together"),
+    (
+        lambda: Protocol(1, "mse", record=("batch_norms",)),
+        "Unknown name in Protocol.record 'batch_norms'. Did you mean 'batch_norm'",
+    ),
+    (
+        lambda: Protocol(1, "mse", record=("test_loss",)),
+        "Unknown name in Protocol.record 'test_loss'.*\nAllowed: train, validation, test, test_loss_over_batches, ",
+    ),
+    (
+        lambda: Published(0.9, 1, "S", metric="test_loss_over_batches"),  # a metric of epochs alone
+        "Unknown metric in Published 'test_loss_over_batches'",
+    ),
     (lambda: Published(0.9, 0, "S"), "Published.runs must be .* Received: 0"),
 ]
 
@@ -224,6 +229,12 @@ def test_a_mistake_is_told_in_at_most_three_lines_with_what_was_received(mistake
         mistake()
     assert re.search(message, str(told.value))
     assert len(str(told.value).splitlines()) <= 3
+
+
+def test_a_published_figure_may_be_of_an_epoch_and_off_by_a_known_factor():
+    figure = Published(0.0275, 1, "S", "test_loss_over_batches", where={"variant": "small", "epoch": 1}, factor=0.384)
+    assert experiment(published=(figure,)).published == (figure,)
+    assert Published(0.9, 1, "S").factor == 1
 
 
 UNNOTICED = [

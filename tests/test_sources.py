@@ -1,7 +1,10 @@
+import importlib
+import subprocess
 import sys
 
 import pytest
 
+from tests.conftest import ROOT
 from trials.errors import UserError
 from trials.sources import load_file, load_source, source_hash
 
@@ -13,7 +16,7 @@ def restored(monkeypatch):
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:
-        if name.startswith("user_file_") or name == "beside":
+        if name.startswith("user_file_") or name in ("beside", "layers", "deeper"):
             del sys.modules[name]
 
 
@@ -122,3 +125,97 @@ def test_a_builder_typed_at_a_prompt_is_refused():
 def test_a_builder_written_in_c_is_refused():
     with pytest.raises(UserError, match="comes from no file"):
         source_hash(len)
+
+
+LAYERS = "from deeper import scale\n\n\ndef layer():\n    return scale()\n"
+DEEPER = "def scale():\n    return 1\n"
+NETWORK = "import json\nimport layers\n\n\ndef network():\n    return layers.layer()\n"
+
+
+def hashed(folder, network=NETWORK, layers=LAYERS, deeper=DEEPER):
+    """The identity of `network` with these neighbours, loaded as from nothing."""
+    folder.mkdir(exist_ok=True)
+    for name in ("layers", "deeper"):
+        sys.modules.pop(name, None)
+    importlib.invalidate_caches()
+    user_file(folder, layers, "layers.py")
+    user_file(folder, deeper, "deeper.py")
+    module, _ = load_file(user_file(folder, network))
+    sys.path.remove(str(folder.resolve()))
+    return source_hash(module.network)
+
+
+REMARKS = """from deeper import scale  # a remark
+
+
+def layer():
+    '''One layer.'''
+
+    return (
+        scale()
+    )
+"""
+
+
+def test_a_builders_identity_covers_what_it_imports_from_its_folder_itself_or_through_others(tmp_path):
+    base = hashed(tmp_path / "base")
+    assert base == hashed(tmp_path / "same")
+    changed = [
+        hashed(tmp_path / "near", layers=LAYERS.replace("scale()", "-scale()")),
+        hashed(tmp_path / "far", deeper=DEEPER.replace("1", "2")),
+        hashed(tmp_path / "both", layers=LAYERS.replace("scale()", "-scale()"), deeper=DEEPER.replace("1", "2")),
+    ]
+    assert len({base, *changed}) == 4
+
+
+def test_docstrings_comments_and_layout_of_a_neighbour_do_not_count(tmp_path):
+    assert hashed(tmp_path / "base") == hashed(tmp_path / "remarks", layers=REMARKS)
+    text = '"""A network."""\n' + NETWORK.replace("():\n", '():\n    """Returns a layer."""\n    # made of one\n\n')
+    assert hashed(tmp_path / "base") == hashed(tmp_path / "own", network=text)
+
+
+def test_modules_elsewhere_do_not_count(tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.syspath_prepend(str(elsewhere))
+    found = set()
+    for value in (1, 2):
+        user_file(elsewhere, f"VALUE = {value}\n", "beside.py")
+        sys.modules.pop("beside", None)
+        importlib.invalidate_caches()
+        found.add(hashed(tmp_path / str(value), network="import beside\n" + NETWORK))
+    assert len(found) == 1
+
+
+def test_the_way_to_a_file_does_not_change_its_builders_identity(tmp_path):
+    straight = hashed(tmp_path / "mine")
+    path = tmp_path / "mine" / ".." / "mine" / "mine.py"
+    (tmp_path / "link").symlink_to(tmp_path / "mine", target_is_directory=True)
+    for way in (path, tmp_path / "link" / "mine.py"):
+        module, _ = load_file(way)
+        assert source_hash(module.network) == straight
+
+
+IDENTITY = """
+import sys
+import models, trials.sources
+print(*(trials.sources.source_hash(builder) for builder in models.BUILDERS.values()))
+print("tensorflow" in sys.modules, "keras.src" in sys.modules)
+"""
+
+
+def test_the_zoos_identities_are_found_without_loading_keras():
+    done = subprocess.run([sys.executable, "-c", IDENTITY], cwd=ROOT, capture_output=True, text=True, check=True)
+    hashes, loaded = done.stdout.splitlines()
+    assert loaded == "False False"
+    assert len(set(hashes.split())) == 2  # of models/lenet5.py and models/mlp.py
+
+
+def test_the_lenets_identity_covers_the_layers_of_pytorch(monkeypatch):
+    import models
+    from models import pytorch
+
+    before = {name: source_hash(builder) for name, builder in models.BUILDERS.items()}
+    monkeypatch.setattr(pytorch, "__loaded_text__", "MOMENTUM = 0.99\n", raising=False)
+    changed = {name for name, builder in models.BUILDERS.items() if source_hash(builder) != before[name]}
+    assert changed == {"lenet", "lenet5", "lenet5_batch_norm_dropout", "lenet5_regularized"}

@@ -251,6 +251,20 @@ def test_a_key_tells_all_that_decides_the_numbers():
     assert place(one) == place(others[0])  # so that the difference is noticed, not trained beside
 
 
+DIVISIONS = {"validation_fraction": 0.1, "stratified": True, "split_seed": None, "mean": 0.5, "std": 2.0}
+
+
+@pytest.mark.parametrize("name", DIVISIONS)
+def test_a_key_tells_how_the_data_is_divided_and_normalised(tmp_path, name):
+    plain = configuration()
+    normalised = dataclasses.replace(plain, data=dataclasses.replace(plain.data, mean=0.1, std=0.3))
+    other = dataclasses.replace(normalised, data=dataclasses.replace(normalised.data, **{name: DIVISIONS[name]}))
+    assert configuration_key(other)["data"] == {**configuration_key(normalised)["data"], name: DIVISIONS[name]}
+    written(tmp_path / "r", record(1, of=normalised))
+    with pytest.raises(UserError, match=f"data of b units=10 was {name}=.*, now it is {name}={DIVISIONS[name]}"):
+        reread(tmp_path / "r").missing(other, [(1, 0)])
+
+
 # the folder
 
 
@@ -376,6 +390,43 @@ def test_tables_worked_by_hand(tmp_path):
     assert {name: float(cell) for name, cell in cells.items() if cell and name != "variant"} == {
         name: value for name, value in row.items() if value is not None and name != "variant"
     }
+
+
+NORMS = {
+    "norm": {"gamma": [1.5, 0.1], "beta": [0.0, -2.0], "moving_mean": [3.0, 4.0], "moving_variance": [1e-300, 1.0]},
+    "unscaled": {"beta": [0.25], "moving_mean": [0.5], "moving_variance": [0.75]},
+}
+
+
+def test_batch_norm_csv_has_a_row_a_channel_counted_from_one(tmp_path):
+    written(tmp_path / "r", record(2, batch_norm=NORMS), record(1, batch_norm=NORMS), record(3, status="failed"))
+    folder = reread(tmp_path / "r")
+    assert folder.records[place(record(1).key), 1].result.batch_norm == NORMS
+    write_tables(folder, EXPERIMENT)
+    assert (folder.path / "batch_norm.csv").read_text(encoding="utf-8").splitlines() == [
+        "variant,units,trial,layer,channel,gamma,beta,moving_mean,moving_variance",
+        "b,10,1,norm,1,1.5,0.0,3.0,1e-300",
+        "b,10,1,norm,2,0.1,-2.0,4.0,1.0",
+        "b,10,1,unscaled,1,,0.25,0.5,0.75",
+        "b,10,2,norm,1,1.5,0.0,3.0,1e-300",
+        "b,10,2,norm,2,0.1,-2.0,4.0,1.0",
+        "b,10,2,unscaled,1,,0.25,0.5,0.75",
+    ]
+
+
+def test_the_loss_over_batches_and_batch_norms_have_a_place_only_where_they_were_recorded(tmp_path):
+    curve = [Epoch(1, 0.5, test=Figures(0.25, 0.75, 0.7500000000000001)), Epoch(2, 0.25)]
+    written(tmp_path / "plain", record(1))
+    written(tmp_path / "recorded", record(1, curve=curve), record(2))
+    for name in ("plain", "recorded"):
+        write_tables(reread(tmp_path / name), EXPERIMENT)
+        assert not (tmp_path / name / "batch_norm.csv").exists()
+    assert reread(tmp_path / "recorded").records[place(record(1).key), 1].result.curve == curve
+    assert "test_loss_over_batches" not in rows(tmp_path / "plain" / "epochs.csv")[0]
+    epochs = rows(tmp_path / "recorded" / "epochs.csv")
+    assert list(epochs[0])[-2:] == ["test_loss", "test_loss_over_batches"]
+    found = [(row["trial"], row["epoch"], row["test_loss_over_batches"]) for row in epochs]
+    assert found == [("1", "1", "0.7500000000000001"), ("1", "2", ""), ("2", "1", ""), ("2", "2", "")]
 
 
 def test_tables_are_the_same_bytes_whatever_the_order_and_the_duration(tmp_path):

@@ -76,7 +76,7 @@ def source_hash(function: Callable[..., Any]) -> str:
     if module is None or path is None:
         raise UserError(f"The builder {function!r} comes from no file: its results could not be told apart later.")
     digest = hashlib.sha256()
-    for tree in _trees(module, Path(path).parent):
+    for tree in _trees(module, Path(path).parent.resolve()):
         digest.update(ast.dump(tree).encode())
     return digest.hexdigest()
 
@@ -92,7 +92,7 @@ def _trees(module: types.ModuleType, folder: Path) -> list[ast.Module]:
             other = sys.modules.get(name)
             # Not other.__file__: that would import a module that is only waiting to be loaded lazily.
             path = object.__getattribute__(other, "__dict__").get("__file__") if other is not None else None
-            if other is not None and path and Path(path).parent == folder and name not in found:
+            if other is not None and path and Path(path).parent.resolve() == folder and name not in found:
                 waiting.append(other)
     return list(found.values())
 
