@@ -179,11 +179,11 @@ def label(tables: Tables, configuration: Configuration) -> str:
 
 
 def trials_text(tables: Tables, configurations: Iterable[Configuration]) -> str:
-    """How many trials are behind each of the configurations: '10 trials', '8 to 10 trials'."""
-    counts = sorted({len(tables.trials[configuration]) for configuration in configurations})
-    if counts == [1]:
-        return "1 trial"
-    return f"{counts[0]} trials" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} trials"
+    """How many trials are behind the configurations: '10 trials', '8 to 10 trials each'."""
+    counts = [len(tables.trials[configuration]) for configuration in configurations]
+    low, high = min(counts), max(counts)
+    text = f"{low} trials" if low == high else f"{low} to {high} trials"
+    return ("1 trial" if high == 1 else text) + (" each" if len(counts) > 1 else "")
 
 
 def covered(tables: Tables, figure: Row) -> tuple[list[Configuration], str | None]:
@@ -197,17 +197,16 @@ def covered(tables: Tables, figure: Row) -> tuple[list[Configuration], str | Non
     return found, epoch
 
 
-def published_curve(tables: Tables, configuration: Configuration, metric: str) -> tuple[np.ndarray, np.ndarray]:
-    """Epochs and values of the figures published of this configuration's curve, as far as it was measured."""
+def published_curve(tables: Tables, configuration: Configuration, metric: str) -> dict[int, Row]:
+    """By epoch, the figures published of this configuration's curve, as far as it was measured."""
     last = max(numbers(tables.epochs[configuration], "epoch"))
-    found = []
+    found = {}
     for figure in tables.published:
         if figure["metric"] == metric:
             configurations, epoch = covered(tables, figure)
             if epoch is not None and configurations == [configuration] and int(epoch) <= last:
-                found.append((int(epoch), float(figure["published"])))
-    points = np.array(sorted(found), np.float64).reshape(-1, 2)
-    return points[:, 0], points[:, 1]
+                found[int(epoch)] = figure
+    return found
 
 
 def published_finals(tables: Tables) -> list[tuple[list[Configuration], Row]]:
@@ -222,8 +221,8 @@ def published_finals(tables: Tables) -> list[tuple[list[Configuration], Row]]:
 
 
 def comparable(figure: Row) -> str:
-    """What a legend must add to a published figure."""
-    return f" ({figure['verdict']})" if figure["verdict"].startswith("not ") else ""
+    """What must be added to a published figure wherever it is shown."""
+    return f" ({figure['verdict']})" if figure["verdict"] in ("not comparable", "not like with like") else ""
 
 
 # What is drawn, as arrays.
@@ -267,22 +266,28 @@ def geometric(values: Iterable[float]) -> bool:
 
 
 def readable(tables: Tables, configurations: Sequence[Configuration]) -> list[Configuration]:
-    """At most MOST_PANELS of the configurations: of every variant the same swept values, evenly chosen."""
-    if len(configurations) <= MOST_PANELS:
-        return list(configurations)
-    several = variants(tables)[:MOST_PANELS]
+    """At most MOST_PANELS of the configurations: of every variant the same swept values, evenly chosen.
+
+    Variants stand together at each value, to be compared.
+    """
     values = list(dict.fromkeys(configuration[1:] for configuration in configurations))
-    places = np.linspace(0, len(values) - 1, min(len(values), MOST_PANELS // len(several))).round().astype(int)
-    chosen = {values[index] for index in places}
-    return [each for each in configurations if each[0] in several and each[1:] in chosen]
+    several = variants(tables)
+    if len(configurations) > MOST_PANELS:
+        several = several[:MOST_PANELS]
+        places = np.linspace(0, len(values) - 1, min(len(values), MOST_PANELS // len(several)))
+        values = [values[index] for index in places.round().astype(int)]
+    chosen = [each for each in configurations if each[0] in several and each[1:] in values]
+    return sorted(chosen, key=lambda each: values.index(each[1:]))
 
 
 def accuracy_ticks(values: np.ndarray) -> np.ndarray:
     """Round numbers from 0 to 1 around the values, at least 0.01 apart from first to last."""
     from matplotlib.ticker import MaxNLocator
 
-    high = max(float(np.nanmax(values)), 0.01)
-    low = min(float(np.nanmin(values)), high - 0.01)
+    low, high = np.clip([np.nanmin(values), np.nanmax(values)], 0, 1)
+    if high - low < 0.01:
+        low = np.clip((low + high) / 2 - 0.005, 0, 0.99)
+        high = low + 0.01
     ticks = np.round(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high), 10)
     return ticks[(ticks >= 0) & (ticks <= 1)]
 
@@ -316,7 +321,7 @@ def page(title: str, caption: str, height: float) -> "Figure":
     """An empty figure under a headline and a caption; `height` in inches is for the rest."""
     from matplotlib.figure import Figure
 
-    title, caption = wrapped(title, 62, 5), wrapped(caption, 88, 9)
+    title, caption = wrapped(title, 55, 5), wrapped(caption, 88, 9)
     above = 0.12
     below_title = above + 0.205 * (title.count("\n") + 1) + 0.04
     header = below_title + 0.165 * (caption.count("\n") + 1) + 0.08
@@ -341,7 +346,8 @@ def legend(figure: "Figure", entries: Mapping[str, Any]) -> None:
 def legend_columns(entries: Iterable[str]) -> int:
     """As many as there is room for."""
     lengths = [len(text) for text in entries]
-    return max(1, min(len(lengths), 72 // (max(lengths) + 8)))
+    columns = max(1, min(len(lengths), 72 // (max(lengths) + 8)))
+    return math.ceil(len(lengths) / math.ceil(len(lengths) / columns))  # none half empty
 
 
 def legend_height(entries: Sequence[str]) -> float:
@@ -350,31 +356,31 @@ def legend_height(entries: Sequence[str]) -> float:
 
 
 def set_accuracy_axis(axis: "Axis", values: np.ndarray) -> None:
-    """Shows all values, with round numbers as first and last tick. Ticks never leave 0 to 1, spreads may."""
+    """Shows all values between 0 and 1, with round numbers as first and last tick."""
     ticks = accuracy_ticks(values)
-    low, high = min(ticks[0], np.nanmin(values)), max(ticks[-1], np.nanmax(values))
+    margin = 0.03 * (ticks[-1] - ticks[0])
     axis.set_ticks(ticks)
-    margin = 0.03 * (high - low)
-    axis.set_view_interval(low - margin, high + margin, ignore=True)
+    axis.set_view_interval(ticks[0] - margin, ticks[-1] + margin, ignore=True)
 
 
-def range_text(axis_name: str, values: np.ndarray) -> str:
+def range_text(values: np.ndarray) -> str:
+    """What a caption must say of an accuracy axis."""
     ticks = accuracy_ticks(values)
-    return (
-        "" if ticks[0] == 0 else f" The {axis_name} axis does not start at 0: it shows {ticks[0]:g} to {ticks[-1]:g}."
-    )
+    cut = " What lies beyond 0 and 1 is cut off." if np.nanmin(values) < 0 or np.nanmax(values) > 1 else ""
+    return f" Accuracy axis from {ticks[0]:g} to {ticks[-1]:g}.{cut}"
 
 
 # Learning curves.
 
 
-def learning_curves(tables: Tables, kind: str) -> dict[Configuration, dict[str, Curve]]:
-    """Accuracy or loss by configuration and split, where at least two epochs were recorded."""
-    curves = {}
-    for configuration, rows in tables.epochs.items():
-        found = {split: curve(rows, f"{split}_{kind}") for split in SPLITS}
-        curves[configuration] = {split: each for split, each in found.items() if len(each.epoch) > 1}
-    return {configuration: found for configuration, found in curves.items() if found}
+def learning_curves(tables: Tables, kind: str) -> dict[tuple[Configuration, str], Curve]:
+    """Accuracy or loss by configuration and split, split by split, where at least two epochs were recorded."""
+    curves = {
+        (configuration, split): curve(rows, f"{split}_{kind}")
+        for split in SPLITS
+        for configuration, rows in tables.epochs.items()
+    }
+    return {place: found for place, found in curves.items() if len(found.epoch) > 1}
 
 
 def band(found: Curve) -> tuple[np.ndarray, np.ndarray]:
@@ -388,58 +394,64 @@ def curves_figure(tables: Tables, kind: str) -> "Figure | None":
     every = learning_curves(tables, kind)
     if not every:
         return None
-    chosen = readable(tables, list(every))
-    curves = {configuration: every[configuration] for configuration in chosen}
-    splits = [split for split in SPLITS if any(split in found for found in curves.values())]
-    points = {
-        (configuration, split): published_curve(tables, configuration, f"{split}_{kind}")
-        for configuration in chosen
-        for split in curves[configuration]
-    }
-    bands = [part for found in curves.values() for each in found.values() for part in band(each)]
-    values = np.concatenate([*bands, *(value for _, value in points.values())])
+    measured = [configuration for configuration in tables.epochs if any(configuration == place[0] for place in every)]
+    chosen = readable(tables, measured)
+    curves = {place: found for place, found in every.items() if place[0] in chosen}
+    published = {place: published_curve(tables, place[0], f"{place[1]}_{kind}") for place in curves}
+    figures = [row for found in published.values() for row in found.values()]
+    values = np.concatenate(
+        [*(part for found in curves.values() for part in band(found)), numbers(figures, "published")]
+    )
     title = f"{tables.experiment}: {kind} while learning, {trials_text(tables, chosen)}"
-    title += f"; {len(chosen)} of {len(every)} configurations" if len(chosen) < len(every) else ""
-    caption = curves_caption(kind, [each for found in curves.values() for each in found.values()])
-    caption += range_text("accuracy", values) if kind == "accuracy" else ""
-    figure, panels = panel_grid(title, caption, [label(tables, each) for each in chosen], splits)
+    title += f"; {len(chosen)} of {len(measured)} configurations" if len(chosen) < len(measured) else ""
+    caption = curves_caption(kind, list(curves.values()), figures)
+    caption += range_text(values) if kind == "accuracy" else ""
+    figure, panels = panel_grid(title, caption, [label(tables, each) for each in chosen])
+    panel = dict(zip(chosen, panels.flat, strict=False))
     handles: dict[str, Any] = {}
-    for panel, configuration in zip(panels.flat, chosen, strict=False):
-        for split, found in curves[configuration].items():
-            handles[split] = draw_curve(panel, found, split)
-            if len(points[configuration, split][0]):
-                handles[f"{split}, published"] = draw_published(panel, *points[configuration, split], split)
-    set_epoch_axis(panels[0, 0], max(each.epoch[-1] for found in curves.values() for each in found.values()))
+    for (configuration, split), found in curves.items():
+        handles[split] = draw_curve(panel[configuration], found, split)
+        if published[configuration, split]:
+            mark = draw_published(panel[configuration], published[configuration, split], split)
+            handles[f"{split}, published"] = mark
+    set_curve_axes(panels, kind, max(found.epoch[-1] for found in curves.values()), values)
+    legend(figure, handles)
+    return figure
+
+
+def set_curve_axes(panels: "np.ndarray[Any, Any]", kind: str, last: float, values: np.ndarray) -> None:
+    """Labels and ranges, which all panels share."""
     for panel in panels[:, 0]:
-        panel.set_ylabel(f"{kind} (fraction)" if kind == "accuracy" else kind)
+        panel.set_ylabel("accuracy (fraction)" if kind == "accuracy" else "loss")
+    set_epoch_axis(panels[0, 0], last)
     if kind == "accuracy":
         set_accuracy_axis(panels[0, 0].yaxis, values)
     else:
         set_loss_axis(panels[0, 0], values)
-    legend(figure, {name: handles[name] for name in sorted(handles, key=lambda name: splits.index(name.split(",")[0]))})
-    return figure
 
 
-def curves_caption(kind: str, curves: Sequence[Curve]) -> str:
-    """What lines, bands and thin lines mean, as far as there are any."""
+def curves_caption(kind: str, curves: Sequence[Curve], published: Sequence[Row]) -> str:
+    """What lines, bands and marks mean, as far as there are any."""
     several = any(each.n.max() > 1 for each in curves)
     text = "Lines: mean over trials; bands: ± 1 standard deviation over trials." if several else "One trial: no spread."
     if any(each.n.min() < each.n.max() for each in curves):
         text += " Thin lines: some trials had stopped, the mean is over the others."
+    if published:
+        sources = ", ".join(sorted({f"{figure['source']}{comparable(figure)}" for figure in published}))
+        runs = "a single run" if {figure["runs"] for figure in published} == {"1"} else "means of several runs"
+        text += f" Hollow marks: published by {sources}, {runs}."
     if kind == "loss":
-        text += " The train loss is that of moving weights, with dropout and penalties."
+        text += " Train loss: over the epoch, while weights moved, penalties included."
     return text
 
 
-def panel_grid(
-    title: str, caption: str, names: Sequence[str], entries: Sequence[str]
-) -> tuple["Figure", "np.ndarray[Any, Any]"]:
+def panel_grid(title: str, caption: str, names: Sequence[str]) -> tuple["Figure", "np.ndarray[Any, Any]"]:
     """A figure with a panel a name, which share both axes; the x axis is the epoch."""
     columns = min(len(names), 2)
     rows = math.ceil(len(names) / columns)
     titles = [wrapped(name, 32 if columns == 2 else 66) for name in names]
     lines = max(text.count("\n") for text in titles)
-    height = rows * ((1.8 if columns == 2 else 2.8) + 0.17 * lines) + 0.3 + legend_height(entries)
+    height = rows * ((1.8 if columns == 2 else 2.8) + 0.17 * lines) + 0.75
     figure = page(title, caption, height)
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for index, panel in enumerate(panels.flat):
@@ -473,10 +485,11 @@ def draw_curve(panel: "Axes", found: Curve, split: str) -> Any:
     return panel.plot(found.epoch, whole, color=colour, linestyle=dashes, marker=dots, markersize=3.5)[0]
 
 
-def draw_published(panel: "Axes", x: np.ndarray, y: np.ndarray, split: str) -> Any:
+def draw_published(panel: "Axes", figures: Mapping[int, Row], split: str) -> Any:
     """Figures of a source document: hollow, since they are not ours. Returns the legend's mark."""
     style: dict[str, Any] = {"color": COLOURS[SPLITS[split]], "marker": MARKERS[SPLITS[split]], "markersize": 7}
-    return panel.plot(x, y, linestyle="", fillstyle="none", markeredgewidth=1.2, zorder=4, **style)[0]
+    y = numbers(figures.values(), "published")
+    return panel.plot(list(figures), y, linestyle="", fillstyle="none", markeredgewidth=1.2, zorder=4, **style)[0]
 
 
 def set_loss_axis(panel: "Axes", values: np.ndarray) -> None:
@@ -498,30 +511,38 @@ def sweep_figure(tables: Tables, values: Mapping[str, float]) -> "Figure":
     """Test accuracy against the swept values: mean with its 95 % interval, a line a variant, and every trial."""
     names = variants(tables)
     logarithmic = geometric(values.values())
-    title = f"{tables.experiment}: test accuracy by {tables.swept[0]}, {trials_text(tables, tables.summary)} each"
+    title = f"{tables.experiment}: test accuracy by {tables.swept[0]}, {trials_text(tables, tables.summary)}"
     shown_values = np.concatenate([_measured(tables, each) for each in tables.summary])
-    lines = {figure["published"]: (found, figure) for found, figure in published_finals(tables) if len(found) > 1}
-    shown_values = np.append(shown_values, [float(value) for value in lines])
+    lines = published_lines(tables)
+    shown_values = np.append(shown_values, list(lines.values()))
     caption = "Lines: mean with its 95 % t interval; faint points: single trials."
     caption += " Marks are moved a little sideways, to keep them apart."
-    entries = [*names, *("published, mean over 10 configurations" for _ in lines)]
-    figure = page(title, caption + range_text("accuracy", shown_values), 3.6 + legend_height(entries))
+    figure = page(title, caption + range_text(shown_values), 3.6 + legend_height([*names, *lines]))
     panel = figure.subplots()
     handles = {}
     step = min(0.024, 0.7 * narrowest(values.values(), logarithmic) / len(names))
     for index, name in enumerate(names):
         offset = (index - len(names) / 2) * step
-        means, single = (shifted(values, offset + part * step, logarithmic) for part in (0.25, 0.75))
+        means, single = (shifted(values, offset + part * step, logarithmic) for part in (0.3, 0.6))
         handles[name] = draw_sweep(panel, tables, name, means, single, index)
-    for found, published in lines.values():
-        text = f"published, mean over {len(found)} configurations{comparable(published)}"
-        handles[text] = panel.axhline(float(published["published"]), color="#444444", linestyle=":", linewidth=1.5)
+    for text, value in lines.items():
+        handles[text] = panel.axhline(value, color="#444444", linestyle=":", linewidth=1.5)
     set_value_axis(panel, sorted(set(values.values())), logarithmic)
     panel.set_xlabel(shown(tables.swept[0]))
     panel.set_ylabel("test accuracy (fraction)")
     set_accuracy_axis(panel.yaxis, shown_values)
     legend(figure, handles)
     return figure
+
+
+def published_lines(tables: Tables) -> dict[str, float]:
+    """Published accuracies that average over a sweep, by what a legend says; equal ones once."""
+    lines: dict[str, float] = {}
+    for found, figure in published_finals(tables):
+        value = float(figure["published"])
+        if len(found) > 1 and value not in lines.values():
+            lines[f"published, mean over {len(found)} configurations{comparable(figure)}"] = value
+    return lines
 
 
 def shifted(values: Mapping[str, float], offset: float, logarithmic: bool) -> dict[str, float]:
@@ -566,8 +587,9 @@ def set_value_axis(panel: "Axes", values: Sequence[float], logarithmic: bool) ->
         panel.set_xscale("log")
         panel.xaxis.set_minor_formatter("")
         panel.xaxis.set_major_formatter("{x:g}")
-    if narrowest(values, logarithmic) >= 1 / 12:
-        panel.set_xticks(values, [f"{value:g}" for value in values])
+    texts = [f"{value:g}" for value in values]
+    if narrowest(values, logarithmic) * 60 > max(map(len, texts)):  # some 60 letters fit below the axis
+        panel.set_xticks(values, texts)
         panel.minorticks_off()
 
 
@@ -591,8 +613,10 @@ def accuracies_figure(tables: Tables) -> "Figure | None":
     values = np.concatenate([*(_measured(tables, each) for each in tables.summary), published])
     title = f"{tables.experiment}: test accuracy, {trials_text(tables, tables.summary)}"
     names = [wrapped(label(tables, each), 22, 4) for each in tables.summary]
+    several = max(map(len, tables.trials.values())) > 1
+    caption = "Points from top to bottom: trials in their order." if several else "One trial: no spread."
     height = 1.6 + sum(0.5 + 0.15 * name.count("\n") for name in names)
-    figure = page(title, f"Points from top to bottom: trials in their order.{range_text('accuracy', values)}", height)
+    figure = page(title, caption + range_text(values), height)
     handles: dict[str, Any] = {}
     panel = figure.subplots()
     for y, configuration in enumerate(tables.summary):
@@ -644,7 +668,7 @@ def batch_norm_figure(tables: Tables) -> "Figure | None":
     chosen = readable(tables, list(tables.batch_norm))
     names = [wrapped(label(tables, each), 60) for each in chosen]
     heights = [0.5 + 0.26 * len(layers(tables.batch_norm[each], "gamma")) for each in chosen]
-    title = f"{tables.experiment}: batch norm's gamma and beta after training, {trials_text(tables, chosen)}"
+    title = f"{tables.experiment}: gamma and beta of batch norm, {trials_text(tables, chosen)}"
     hidden = len(tables.batch_norm) - len(chosen)
     title += f"; {len(chosen)} of {len(tables.batch_norm)} configurations" if hidden else ""
     caption = (
