@@ -588,7 +588,7 @@ def set_value_axis(panel: "Axes", values: Sequence[float], logarithmic: bool) ->
         panel.xaxis.set_minor_formatter("")
         panel.xaxis.set_major_formatter("{x:g}")
     texts = [f"{value:g}" for value in values]
-    if narrowest(values, logarithmic) * 60 > max(map(len, texts)):  # some 60 letters fit below the axis
+    if narrowest(values, logarithmic) * 50 > max(map(len, texts)):  # some 50 letters fit below the axis
         panel.set_xticks(values, texts)
         panel.minorticks_off()
 
