@@ -201,7 +201,11 @@ def test_a_published_accuracy_stands_beside_its_variant(folder):
 
 
 def test_a_sweep_shows_means_intervals_and_trials(folder):
-    published = [PUBLISHED, "S1,test_accuracy,,0.75,10,0.65,,,inside,"]
+    published = [
+        PUBLISHED,
+        "S1,test_accuracy,,0.75,10,0.65,,,inside,",
+        "S1,test_accuracy,variant=mlp units=10,0.85,10,0.8,,,inside,",
+    ]
     tables = plots.read(folder(SWEEP, published=published))
     panel = styled(plots.sweep_figure, tables, plots.sweep_values(tables)).axes[0]
     assert [line.get_ydata().tolist() for line in panel.lines[:2]] == [[0.4, 0.6], [0.7, 0.9]]
@@ -210,7 +214,9 @@ def test_a_sweep_shows_means_intervals_and_trials(folder):
     assert [float(x) for x in mean.get_xdata()] == pytest.approx([2, 10], abs=0.2)  # moved sideways a little
     low_high = [segment[:, 1] for segment in panel.collections[0].get_segments()]
     np.testing.assert_allclose(low_high, [[0.3, 0.7], [0.65, 0.95]])
-    assert list(panel.lines[-1].get_ydata()) == [0.75, 0.75]
+    over_both, at_ten = panel.lines[-2:]
+    assert list(over_both.get_ydata()) == [0.75, 0.75]
+    assert (list(at_ten.get_xdata()), list(at_ten.get_ydata())) == ([10], [0.85])
     assert panel.get_xscale() == "linear"
 
 

@@ -250,7 +250,7 @@ def sweep_values(tables: Tables) -> dict[str, float] | None:
         values = {cell: float(cell) for _, cell in tables.summary}
     except ValueError:
         return None
-    return values if len(values) > 1 else None
+    return values if len(set(values.values())) > 1 else None
 
 
 def geometric(values: Iterable[float]) -> bool:
@@ -511,13 +511,13 @@ def sweep_figure(tables: Tables, values: Mapping[str, float]) -> "Figure":
     """Test accuracy against the swept values: mean with its 95 % interval, a line a variant, and every trial."""
     names = variants(tables)
     logarithmic = geometric(values.values())
+    lines, points = published_lines(tables), published_points(tables)
+    accuracies = np.concatenate([*(_measured(tables, each) for each in tables.summary), list(lines.values())])
+    accuracies = np.concatenate([accuracies, numbers(points.values(), "published")])
     title = f"{tables.experiment}: test accuracy by {tables.swept[0]}, {trials_text(tables, tables.summary)}"
-    shown_values = np.concatenate([_measured(tables, each) for each in tables.summary])
-    lines = published_lines(tables)
-    shown_values = np.append(shown_values, list(lines.values()))
     caption = "Lines: mean with its 95 % t interval; faint points: single trials."
-    caption += " Marks are moved a little sideways, to keep them apart."
-    figure = page(title, caption + range_text(shown_values), 3.6 + legend_height([*names, *lines]))
+    caption += f" Marks are moved a little sideways, to keep them apart.{range_text(accuracies)}"
+    figure = page(title, caption, 3.6 + legend_height([*names, *lines]))
     panel = figure.subplots()
     handles = {}
     step = min(0.024, 0.7 * narrowest(values.values(), logarithmic) / len(names))
@@ -527,12 +527,22 @@ def sweep_figure(tables: Tables, values: Mapping[str, float]) -> "Figure":
         handles[name] = draw_sweep(panel, tables, name, means, single, index)
     for text, value in lines.items():
         handles[text] = panel.axhline(value, color="#444444", linestyle=":", linewidth=1.5)
-    set_value_axis(panel, sorted(set(values.values())), logarithmic)
-    panel.set_xlabel(shown(tables.swept[0]))
-    panel.set_ylabel("test accuracy (fraction)")
-    set_accuracy_axis(panel.yaxis, shown_values)
+    for (_, cell), final in points.items():
+        handles[f"published{comparable(final)}"] = draw_final(panel, values[cell], float(final["published"]))
+    label_sweep(panel, tables.swept[0], sorted(set(values.values())), logarithmic)
+    set_accuracy_axis(panel.yaxis, accuracies)
     legend(figure, handles)
     return figure
+
+
+def published_points(tables: Tables) -> dict[Configuration, Row]:
+    """Published accuracies of single configurations."""
+    return {found[0]: figure for found, figure in published_finals(tables) if len(found) == 1}
+
+
+def draw_final(panel: "Axes", x: float, y: float) -> Any:
+    """A published accuracy. Returns the legend's mark."""
+    return panel.plot(x, y, "D", color="black", markersize=7, fillstyle="none", zorder=4)[0]
 
 
 def published_lines(tables: Tables) -> dict[str, float]:
@@ -581,8 +591,10 @@ def draw_sweep(
     )
 
 
-def set_value_axis(panel: "Axes", values: Sequence[float], logarithmic: bool) -> None:
-    """Ticks at the swept values where they have room, in plain digits."""
+def label_sweep(panel: "Axes", name: str, values: Sequence[float], logarithmic: bool) -> None:
+    """Names the axes; ticks at the swept values where they have room, in plain digits."""
+    panel.set_xlabel(shown(name))
+    panel.set_ylabel("test accuracy (fraction)")
     if logarithmic:
         panel.set_xscale("log")
         panel.xaxis.set_minor_formatter("")
@@ -608,28 +620,26 @@ def accuracies_figure(tables: Tables) -> "Figure | None":
     """
     if len(tables.summary) > MOST_ROWS:
         return None
-    finals = {found[0]: figure for found, figure in published_finals(tables) if len(found) == 1}
-    published = np.array([float(figure["published"]) for figure in finals.values()])
-    values = np.concatenate([*(_measured(tables, each) for each in tables.summary), published])
+    points = published_points(tables)
+    values = [_measured(tables, each) for each in tables.summary]
+    accuracies = np.concatenate([*values, numbers(points.values(), "published")])
     title = f"{tables.experiment}: test accuracy, {trials_text(tables, tables.summary)}"
     names = [wrapped(label(tables, each), 22, 4) for each in tables.summary]
     several = max(map(len, tables.trials.values())) > 1
     caption = "Points from top to bottom: trials in their order." if several else "One trial: no spread."
     height = 1.6 + sum(0.5 + 0.15 * name.count("\n") for name in names)
-    figure = page(title, caption + range_text(values), height)
+    figure = page(title, caption + range_text(accuracies), height)
     handles: dict[str, Any] = {}
     panel = figure.subplots()
     for y, configuration in enumerate(tables.summary):
         handles |= draw_accuracies(panel, tables, configuration, y)
-        if configuration in finals:
-            final = finals[configuration]
-            mark = panel.plot(float(final["published"]), y - 0.18, "D", color="black", markersize=7, fillstyle="none")
-            handles[f"published{comparable(final)}"] = mark[0]
+        if final := points.get(configuration):
+            handles[f"published{comparable(final)}"] = draw_final(panel, float(final["published"]), y - 0.18)
     panel.set_yticks(range(len(names)), names)
     panel.set_ylim(len(names) - 0.5, -0.5)
     panel.grid(axis="y", visible=False)
     panel.set_xlabel("test accuracy (fraction)")
-    set_accuracy_axis(panel.xaxis, values)
+    set_accuracy_axis(panel.xaxis, accuracies)
     legend(figure, handles)
     return figure
 
