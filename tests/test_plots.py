@@ -190,13 +190,15 @@ def test_a_published_accuracy_stands_beside_its_variant(folder):
         PUBLISHED,
         "S1,test_accuracy,,0.95,1,0.85,,,not like with like,",
         "S1,test_accuracy,variant=other,0.2,1,,,,not measured,",
+        "S1,test_accuracy,,0.3,1,,,,not measured,",  # over configurations that are not all here
+        "S1,train_accuracy,,0.4,1,0.85,,,inside,",
     ]
     figure = styled(plots.accuracies_figure, plots.read(folder(PLAIN, published=published)))
     x = [np.asarray(line.get_xdata()).tolist() for line in figure.axes[0].lines]
     assert x[0] == [0.8, 0.9]
     assert [0.85] in x
     assert x[-1] == [0.95]
-    labels = [text.get_text().strip() for text in figure.legends[0].get_texts()]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["trial", "mean with 95 % t interval", "published (not like with like)"]
 
 
@@ -304,7 +306,7 @@ def test_names_are_drawn_as_they_are(folder, name, as_drawn):
     assert "script" not in elements
     found = plots.read(path)
     figure = styled(plots.sweep_figure, found, plots.sweep_values(found))
-    assert [text.get_text().strip() for text in figure.legends[0].get_texts()] == [as_drawn, "other"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [as_drawn, "other"]
     assert not any(text.get_parse_math() for text in figure.legends[0].get_texts())
 
 

@@ -338,8 +338,7 @@ def page(title: str, caption: str, height: float) -> "Figure":
 def legend(figure: "Figure", entries: Mapping[str, Any]) -> None:
     """Explains the marks below the panels."""
     columns = legend_columns(entries)
-    # Matplotlib leaves out labels that start with an underscore.
-    labels = [f"\u2009{wrapped(text, 68)}" for text in entries]
+    labels = [wrapped(text, 68) for text in entries]
     figure.legend(list(entries.values()), labels, loc="outside lower left", ncols=columns, handlelength=2.6)
 
 
