@@ -160,6 +160,20 @@ def test_curves_as_drawn(folder):
     assert "Thin lines" in figure.texts[1].get_text()
 
 
+@pytest.mark.parametrize("low", ["0.1", "0.85"])
+def test_panels_share_their_axes(folder, low):
+    epochs = [f"e,{variant},1,0,{epoch},0.95,1.0,," for variant in ("mlp", "cnn") for epoch in (1, 2, 3)]
+    epochs[-1] = f"e,cnn,1,0,3,{low},1.0,,"
+    trials = [TRIALS, PLAIN["trials"][1], PLAIN["trials"][1].replace("mlp", "cnn")]
+    summary = [SUMMARY, "mlp,1,0,0.8,,", "cnn,1,0,0.8,,"]
+    tables = plots.read(folder({"trials": trials, "summary": summary, "epochs": [EPOCHS, *epochs]}))
+    left, right = styled(plots.curves_figure, tables, "accuracy").axes
+    assert left.get_ylim() == right.get_ylim()
+    assert left.get_ylim()[0] < float(low)
+    assert left.get_ylim()[1] > 0.95
+    assert left.get_xlim() == right.get_xlim()
+
+
 def test_one_trial_has_a_line_and_no_spread(folder):
     tables = {"trials": PLAIN["trials"][:2], "summary": [SUMMARY, "mlp,1,0,0.8,,"], "epochs": PLAIN["epochs"][:4]}
     tables = plots.read(folder(tables))
@@ -245,11 +259,28 @@ def test_a_logarithmic_axis_is_for_even_ratios(values, expected):
         ((1.0, 1.0), (0.99, 1.0)),
         ((0.0, 0.0), (0.0, 0.01)),
         ((math.nan, 0.9), (0.895, 0.905)),
+        ((0.1, 0.95, 0.97, 0.985), (0.0, 0.99)),  # stretched
+        ((0.55, 0.95, 0.97, 1.2), (0.5, 1.0)),
     ],
 )
 def test_accuracy_axes_end_at_round_numbers(values, ticks):
     found = plots.accuracy_ticks(np.array(values))
     assert (found[0], found[-1]) == pytest.approx(ticks)
+
+
+def test_one_low_accuracy_does_not_flatten_the_others(folder):
+    accuracies = {"a": 0.95, "b": 0.97, "c": 0.98, "d": 0.1}
+    trials = [f"e,{variant},1,0,ok,1,1,{value},,5," for variant, value in accuracies.items()]
+    summary = [f"{variant},1,0,{value},," for variant, value in accuracies.items()]
+    tables = plots.read(folder({"trials": [TRIALS, *trials], "summary": [SUMMARY, *summary]}))
+    figure = styled(plots.accuracies_figure, tables)
+    (panel,) = figure.axes
+    left, right = panel.transAxes.inverted().transform(panel.transData.transform([(0.9, 0), (0.98, 0)]))[:, 0]
+    # Minus the logarithm of the error plus 0.005, with 3 % at both ends: ln(0.105 / 0.025) of 1.06 ln(1.005 / 0.015).
+    assert right - left == pytest.approx(1.4351 / (1.06 * 4.2047), abs=1e-4)
+    assert "from 0 to 0.99, not linear: stretched towards 1." in figure.texts[1].get_text()
+    assert not plots.stretched(np.array([0.7, 0.95, 0.97, 0.98]))
+    np.testing.assert_allclose(plots.unstretch(plots.stretch(plots.LADDER)), plots.LADDER, atol=1e-12)
 
 
 def test_of_many_configurations_every_variant_shows_the_same_values(folder):

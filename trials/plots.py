@@ -17,7 +17,6 @@ import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 NAMES = ("convergence.svg", "losses.svg", "sweep.svg", "accuracies.svg", "batch_norm.svg")
@@ -50,6 +49,10 @@ STYLE = {
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
 MARKERS = ("o", "s", "^", "D", "v")
+LADDER = np.array([0, 0.5, 0.8, 0.9, 0.95, 0.99, 1])
+"Ticks of an accuracy axis that is stretched towards 1."
+STRETCH = 0.005
+"The error from which on a stretched axis is rather linear than logarithmic: 1 must be on it."
 SPLITS = {"train": 0, "validation": 2, "test": 1}
 "The splits by colour: index into COLOURS, LINES and MARKERS."
 
@@ -280,11 +283,28 @@ def readable(tables: Tables, configurations: Sequence[Configuration]) -> list[Co
     return sorted(chosen, key=lambda each: values.index(each[1:]))
 
 
+def stretched(values: np.ndarray) -> bool:
+    """Whether a linear axis would press most accuracies into its upper end, for the sake of a few low ones."""
+    return bool(np.nanmedian(values) > 0.9 and np.nanmin(values) < 0.6)
+
+
+def stretch(accuracy: np.ndarray) -> np.ndarray:
+    """Where an accuracy stands on a stretched axis: minus the logarithm of the error."""
+    return -np.log(np.maximum(1 - np.asarray(accuracy) + STRETCH, STRETCH / 3))
+
+
+def unstretch(place: np.ndarray) -> np.ndarray:
+    """The inverse of `stretch`."""
+    return 1 + STRETCH - np.exp(-np.asarray(place))
+
+
 def accuracy_ticks(values: np.ndarray) -> np.ndarray:
     """Round numbers from 0 to 1 around the values, at least 0.01 apart from first to last."""
     from matplotlib.ticker import MaxNLocator
 
     low, high = np.clip([np.nanmin(values), np.nanmax(values)], 0, 1)
+    if stretched(values):
+        return LADDER[np.searchsorted(LADDER, low, "right") - 1 : np.searchsorted(LADDER, high) + 1]
     if high - low < 0.01:
         low = np.clip((low + high) / 2 - 0.005, 0, 0.99)
         high = low + 0.01
@@ -354,19 +374,25 @@ def legend_height(entries: Sequence[str]) -> float:
     return 0.2 * math.ceil(len(entries) / legend_columns(entries)) + 0.15
 
 
-def set_accuracy_axis(axis: "Axis", values: np.ndarray) -> None:
-    """Shows all values between 0 and 1, with round numbers as first and last tick."""
+def set_accuracy_axis(panel: "Axes", which: str, values: np.ndarray) -> None:
+    """Axis `x` or `y` shows all values between 0 and 1, in all panels that share it; its ends are ticks."""
     ticks = accuracy_ticks(values)
-    margin = 0.03 * (ticks[-1] - ticks[0])
-    axis.set_ticks(ticks)
-    axis.set_view_interval(ticks[0] - margin, ticks[-1] + margin, ignore=True)
+    ends, beyond = ticks[[0, -1]], np.array([-0.03, 0.03])
+    if stretched(values):
+        getattr(panel, f"set_{which}scale")("function", functions=(stretch, unstretch))
+        low, high = unstretch(stretch(ends) + beyond * np.ptp(stretch(ends)))
+    else:
+        low, high = ends + beyond * np.ptp(ends)
+    getattr(panel, f"set_{which}ticks")(ticks)
+    getattr(panel, f"set_{which}lim")(low, high)
 
 
 def range_text(values: np.ndarray) -> str:
     """What a caption must say of an accuracy axis."""
     ticks = accuracy_ticks(values)
     cut = " What lies beyond 0 and 1 is cut off." if np.nanmin(values) < 0 or np.nanmax(values) > 1 else ""
-    return f" Accuracy axis from {ticks[0]:g} to {ticks[-1]:g}.{cut}"
+    scale = ", not linear: stretched towards 1" if stretched(values) else ""
+    return f" Accuracy axis from {ticks[0]:g} to {ticks[-1]:g}{scale}.{cut}"
 
 
 # Learning curves.
@@ -424,7 +450,7 @@ def set_curve_axes(panels: "np.ndarray[Any, Any]", kind: str, last: float, value
         panel.set_ylabel("accuracy (fraction)" if kind == "accuracy" else "loss")
     set_epoch_axis(panels[0, 0], last)
     if kind == "accuracy":
-        set_accuracy_axis(panels[0, 0].yaxis, values)
+        set_accuracy_axis(panels[0, 0], "y", values)
     else:
         set_loss_axis(panels[0, 0], values)
 
@@ -488,7 +514,9 @@ def draw_published(panel: "Axes", figures: Mapping[int, Row], split: str) -> Any
     """Figures of a source document: hollow, since they are not ours. Returns the legend's mark."""
     style: dict[str, Any] = {"color": COLOURS[SPLITS[split]], "marker": MARKERS[SPLITS[split]], "markersize": 7}
     y = numbers(figures.values(), "published")
-    return panel.plot(list(figures), y, linestyle="", fillstyle="none", markeredgewidth=1.2, zorder=4, **style)[0]
+    return panel.plot(
+        list(figures), y, linestyle="", fillstyle="none", markeredgewidth=1.2, zorder=4, clip_on=False, **style
+    )[0]
 
 
 def set_loss_axis(panel: "Axes", values: np.ndarray) -> None:
@@ -529,7 +557,7 @@ def sweep_figure(tables: Tables, values: Mapping[str, float]) -> "Figure":
     for (_, cell), final in points.items():
         handles[f"published{comparable(final)}"] = draw_final(panel, values[cell], float(final["published"]))
     label_sweep(panel, tables.swept[0], sorted(set(values.values())), logarithmic)
-    set_accuracy_axis(panel.yaxis, accuracies)
+    set_accuracy_axis(panel, "y", accuracies)
     legend(figure, handles)
     return figure
 
@@ -638,7 +666,7 @@ def accuracies_figure(tables: Tables) -> "Figure | None":
     panel.set_ylim(len(names) - 0.5, -0.5)
     panel.grid(axis="y", visible=False)
     panel.set_xlabel("test accuracy (fraction)")
-    set_accuracy_axis(panel.xaxis, accuracies)
+    set_accuracy_axis(panel, "x", accuracies)
     legend(figure, handles)
     return figure
 
