@@ -179,15 +179,19 @@ def find_again(folder: Any) -> tuple[Experiment, dict[str, Any]]:
 
 def report(folders: list[Path]) -> int:
     """Tables and figures from the journals alone; needs no TensorFlow for the zoo's experiments."""
+    from trials import plots
     from trials import report as reporter
     from trials.store import Folder
 
     for path in folders:
         folder = Folder.existing(path)
         try:
-            print(reporter.write(folder, find_again(folder)[0]), end="\n\n")
+            print(reporter.write(folder, find_again(folder)[0]))
+            drawn = ", ".join(figure.name for figure in plots.draw(path))
         finally:
             folder.close()
+        print(f"\nTables: {path}{os.sep}  ({', '.join(reporter.tables(path))})")
+        print(f"Figures: {path / 'figures'}{os.sep}  ({drawn})" if drawn else "No trial ended well: no figures.")
     return 0
 
 

@@ -212,6 +212,7 @@ class _Driver:
             print(line, file=sys.stderr)
         if not self.settings.quiet:
             print(f"Tables: {folder.path}{os.sep}  ({', '.join(report.tables(folder.path))})")
+            print(f"Figures: python run_trials.py --report {folder.path}")
         return 1 if failed else 0
 
     def _run_record(self) -> dict[str, Any]:
