@@ -8,17 +8,16 @@ import pytest
 from experiments import EXPERIMENTS
 from tests.contract import small_networks
 from trials import datasets
+from trials.check import train_both
 from trials.engines import Trainer
 from trials.engines.fit import FitSession
 from trials.engines.graph import GraphSession
 from trials.engines.results import Unit
 from trials.engines.trial import run_trial
 from trials.experiment import Configuration, Data
-from trials.seeds import batch_order
 from trials.splits import split
 
 SEED = 3
-STEPS = 5
 
 
 def zoo_cases():
@@ -64,39 +63,11 @@ def sessions(configuration: Configuration, samples, parts):
     return made
 
 
-def feeds_batch_norm(model) -> set[str]:
-    """Paths of biases whose output goes straight into a batch norm: their true gradient is zero."""
-    norms = [layer for layer in model.layers if type(layer).__name__ == "BatchNormalization"]
-    before = [node.operation for norm in norms for tensor in [norm.input] for node in [tensor._keras_history]]
-    return {layer.bias.path.split("/", 1)[-1] for layer in before if getattr(layer, "bias", None) is not None}
-
-
-def distance(one: np.ndarray, other: np.ndarray) -> float:
-    scale = max(float(np.linalg.norm(one)), 1e-12)
-    return float(np.linalg.norm(np.asarray(one, np.float64) - np.asarray(other, np.float64))) / scale
-
-
 @every_case
 def test_start_and_first_steps_are_those_of_fit(name, configuration, data):
     """Equal starting weights and dropout states; after each of five steps every variable within 1e-4."""
     samples, parts = prepared(data)
-    batch = min(configuration.protocol.batch_size, len(parts["train"][0]) // STEPS)
-    order = batch_order(SEED, 1, len(parts["train"][0]))
-    batches = [{**parts, "train": tuple(a[order[i * batch :][:batch]] for a in parts["train"])} for i in range(STEPS)]
-    fit, graph = sessions(configuration, samples, batches[0])
-    for ours, theirs in zip(graph.model.variables, fit.model.variables, strict=True):
-        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
-    excepted = feeds_batch_norm(fit.model)
-    for step in batches:
-        for session in (fit, graph):
-            session.load(step)
-        losses = [session.train_epoch(np.arange(batch, dtype=np.int32)) for session in (fit, graph)]
-        assert losses[1] == pytest.approx(losses[0], rel=1e-4)
-        for ours, theirs in zip(graph.model.variables, fit.model.variables, strict=True):
-            if "seed_generator" in theirs.path:
-                np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
-            elif theirs.path.split("/", 1)[-1] not in excepted:
-                assert distance(theirs.numpy(), ours.numpy()) < 1e-4, theirs.path
+    assert train_both(configuration, samples.classes, parts, SEED).differences == []
 
 
 @every_case
