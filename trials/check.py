@@ -5,7 +5,7 @@ import inspect
 import json
 import pickle
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -29,6 +29,10 @@ STEPS = 5
 SAMPLES = 100  # of which 80 are trained on: STEPS batches of 16
 TOLERANCE = 1e-4
 "Relative (L2): what two engines may differ by after STEPS steps, as rounding alone makes them."
+
+
+ROUNDING = 1e-4
+"Of the largest gradient: what is smaller is taken for rounding."
 
 
 @dataclass(frozen=True)
@@ -431,21 +435,26 @@ def _drawing(model: Any) -> str:
 
 
 def _gradients(case: Case) -> str:
-    import tensorflow as tf
-
-    model, (x, y) = compile_model(case.model(), case.configuration), case.parts["train"]
+    model = compile_model(case.model(), case.configuration)
     variables = model.trainable_variables
     if not variables:
         raise UserError("the model has no trainable variable; nothing could be learned")
-    with tf.GradientTape() as tape:
-        loss = model.compute_loss(x, y, model(x, training=True))
-    gradients = tape.gradient(loss, [variable.value for variable in variables])
+    gradients = _gradients_of(model, *case.parts["train"])
     without = [v.path for v, gradient in zip(variables, gradients, strict=True) if gradient is None]
     if without:
         raise UserError(
             f"no gradient reaches {_listed(without)}; connect them to the output, or make them not trainable"
         )
     return f"{len(variables)} variables"
+
+
+def _gradients_of(model: Any, x: np.ndarray, y: np.ndarray) -> list[Any]:
+    """The gradient of the loss for each trainable variable of a compiled model, None where there is none."""
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(x, y, model(x, training=True))
+    return list(tape.gradient(loss, [variable.value for variable in model.trainable_variables]))
 
 
 def _learns(case: Case) -> str:
@@ -569,6 +578,7 @@ def train_both(configuration: Configuration, classes: int, parts: Parts, seed: i
 
     sessions: list[Any] = [kind(configuration, classes) for kind in ((FitSession, GraphSession)[: 1 + graph])]
     batches = _batches(configuration.protocol, parts, seed)
+    excepted = _without_gradient(configuration, classes, batches[0], seed)
     for session in sessions:
         session.start(seed, batches[0], ())
     fit, *others = sessions
@@ -582,7 +592,7 @@ def train_both(configuration: Configuration, classes: int, parts: Parts, seed: i
         for other in others:
             if not abs((loss := other.train_epoch(order)) - losses[-1]) <= TOLERANCE * abs(losses[-1]):
                 differences.append(f"after step {number} the loss is {loss:.6g} instead of {losses[-1]:.6g}")
-            found = _differences(fit.model, other.model, TOLERANCE)
+            found = _differences(fit.model, other.model, TOLERANCE, excepted)
             differences += [f"after step {number} {text}" for text in found]
     return Trained(losses, differences)
 
@@ -596,32 +606,31 @@ def _batches(protocol: Protocol, parts: Parts, seed: int) -> list[Parts]:
     return [{**parts, "train": (x[indices], y[indices])} for indices in chosen]
 
 
-def _differences(expected: Any, received: Any, tolerance: float) -> list[str]:
+def _differences(expected: Any, received: Any, tolerance: float, excepted: Collection[int] = ()) -> list[str]:
     """In words, the variables further apart than `tolerance` (0: not equal); states of dropout are to be equal."""
-    excepted = feeds_batch_norm(expected)
     found = []
-    for ours, theirs in zip(received.variables, expected.variables, strict=True):
+    for place, (ours, theirs) in enumerate(zip(received.variables, expected.variables, strict=True)):
         exact = tolerance == 0 or "seed_generator" in theirs.path
         apart = distance(theirs.numpy(), ours.numpy())
         if exact and apart != 0:
             found.append(f"{theirs.path} is not equal")
-        elif not exact and id(theirs) not in excepted and not apart < tolerance:
+        elif not exact and place not in excepted and not apart < tolerance:
             found.append(f"{theirs.path} is {apart:.2g} off (L2, relative)")
     return found
 
 
-def feeds_batch_norm(model: Any) -> set[int]:
-    """The ids of biases whose output goes straight into a batch norm: their true gradient is zero.
+def _without_gradient(configuration: Configuration, classes: int, batch: Parts, seed: int) -> set[int]:
+    """The places, among a model's variables, of parameters whose true gradient is zero.
 
-    In a model whose connections are not known, all biases, if there is a batch norm.
+    A bias that feeds a batch norm is one, and a shift whose effect a later batch norm takes out. What
+    is computed for them is rounding, which an optimizer makes steps of that no two engines share.
     """
-    layers = model._flatten_layers()
-    norms = [layer for layer in layers if type(layer).__name__ == "BatchNormalization"]
-    try:
-        before = [norm.input._keras_history.operation for norm in norms]
-    except (AttributeError, ValueError):
-        before = layers
-    return {id(layer.bias) for layer in before if getattr(layer, "bias", None) is not None}
+    x, y = batch["train"]
+    model = compile_model(fresh_model(configuration, x.shape[1:], classes, seed), configuration)
+    gradients = [0.0 if g is None else float(np.linalg.norm(np.asarray(g))) for g in _gradients_of(model, x, y)]
+    pairs = zip(model.trainable_variables, gradients, strict=True)
+    nothing = {id(variable) for variable, size in pairs if size < ROUNDING * max(gradients)}
+    return {place for place, variable in enumerate(model.variables) if id(variable) in nothing}
 
 
 def distance(one: np.ndarray, other: np.ndarray) -> float:
