@@ -6,10 +6,12 @@ import os
 import re
 import signal
 import sys
+from inspect import isfunction
 from pathlib import Path
 from typing import Any, NoReturn
 
 from trials import __version__
+from trials.environment import require_tensorflow
 from trials.errors import UserError, unknown
 from trials.experiment import Experiment
 from trials.override import override
@@ -71,6 +73,9 @@ def parser() -> Parser:
     )
     do.add_argument(
         "--evaluate", type=folder, metavar="DIR", help="measure kept weights again and compare with the tables"
+    )
+    do.add_argument(
+        "--check", metavar="NAME|FILE.py:BUILDER", help="say what a builder must satisfy, and whether it does"
     )
     do.add_argument("--version", action="store_true", help="the version of this project")
     do.add_argument("--help", action="store_true", help="this page")
@@ -206,6 +211,44 @@ def evaluate(arguments: argparse.Namespace) -> int:
     return measure(folder, declared, data_directory(arguments.data_dir), extra.get("base"), arguments.device)
 
 
+def find_builder(text: str) -> tuple[Any, list[Experiment], dict[str, Any]]:
+    """A builder by name or from a user's file, the experiments beside it, and the folder of their data."""
+    name, colon, function = text.rpartition(":")
+    if not colon and not text.endswith(".py"):
+        from experiments import EXPERIMENTS
+        from models import BUILDERS
+
+        if text not in BUILDERS:
+            raise unknown("builder", text, BUILDERS)
+        return BUILDERS[text], list(EXPERIMENTS.values()), {}
+    if not name.endswith(".py") or not function:
+        raise UserError(
+            "--check takes the NAME of a builder, or FILE.py:BUILDER, a file and the function in it. "
+            f"Received: '{text}'.\nSee: python run_trials.py --list"
+        )
+    from trials.sources import load_file
+
+    path = Path(name).absolute()
+    module, _ = load_file(path)
+    if function not in vars(module):
+        raise unknown(f"function in {name}", function, [n for n, thing in vars(module).items() if isfunction(thing)])
+    found = [thing for thing in vars(module).values() if isinstance(thing, Experiment)]
+    return vars(module)[function], found, {"base": path.parent}
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """Checks one builder. Returns 1 where it violates a requirement."""
+    options = all_values(arguments.set)
+    for name, given in options.items():
+        if len(given) > 1:
+            raise UserError(f"--check takes one value for each option: --set {name}={given[0]}. Received {len(given)}.")
+    require_tensorflow()
+    builder, experiments, known = find_builder(arguments.check)
+    from trials.check import report
+
+    return report(builder, experiments, {name: given[0] for name, given in options.items()}, **known)
+
+
 def listing(pattern: str) -> str:
     """Everything there is, by kind, with a line on each."""
     from experiments import EXPERIMENTS
@@ -281,10 +324,14 @@ def run(arguments: argparse.Namespace) -> int:
     return runner.run(plans) if plans else 0
 
 
+USEFUL = {"evaluate": ("data_dir", "device"), "check": ("set",)}
+"Options that have a use beside these modes; --experiment takes all."
+
+
 def check_modes(arguments: argparse.Namespace) -> None:
     """Raises UserError for options that would have no effect."""
-    modes = ("experiment", "list", "report", "evaluate", "version", "help")
-    useful = (*modes, *(("data_dir", "device") if arguments.evaluate else ()))
+    modes = ("experiment", "list", "report", "evaluate", "check", "version", "help")
+    useful = [*modes, *(name for mode, names in USEFUL.items() if getattr(arguments, mode) for name in names)]
     given = [
         name for name, value in vars(arguments).items() if value != parser().get_default(name) and name not in useful
     ]
@@ -304,6 +351,8 @@ def dispatch(arguments: argparse.Namespace) -> int:
         return report(arguments.report)
     elif arguments.evaluate:
         return evaluate(arguments)
+    elif arguments.check is not None:
+        return check(arguments)
     elif arguments.experiment:
         return run(arguments)
     elif arguments.experiment is not None:
@@ -316,7 +365,7 @@ def dispatch(arguments: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    """Exit codes: 0 all well, 1 trials failed, 2 the user's mistake, 130 Ctrl-C, 143 SIGTERM."""
+    """Exit codes: 0 all well, 1 trials failed or a check did, 2 the user's mistake, 130 Ctrl-C, 143 SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         return dispatch(parser().parse_args())

@@ -15,8 +15,9 @@ COMMANDS = [
     line.split("#")[0].strip()
     for _, block in BLOCKS
     for line in block.splitlines()
-    if line.startswith("python run_trials.py")
+    if line.startswith("python run_trials.py --experiment")
 ]
+CHECKS = re.findall(r"^python run_trials.py (--check \S+)", README, re.M)
 TABLE = re.findall(
     r"^\| `(\w+)`(?: units=(\d+))? \| (\d+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) to ([\d.]+) \|", README, re.M
 )
@@ -44,6 +45,15 @@ def test_the_commands_are_understood(line, command, tmp_path):
     done = command(*shlex.split(line)[2:], "--dry-run")
     assert done.returncode == 0, done.stderr
     assert "configurations" in done.stdout
+
+
+def test_the_check_passes_for_the_example(command, tmp_path):
+    (example,) = (block for language, block in BLOCKS if language == "python" and "EXPERIMENT" in block)
+    (tmp_path / "wide_or_deep.py").write_text(example)
+    (line,) = CHECKS
+    done = command(*shlex.split(line))
+    assert done.returncode == 0, done.stdout
+    assert "experiment wide_or_deep: inputs (4,), 3 classes" in done.stdout
 
 
 def test_the_results_table_holds_the_reference_figures():
