@@ -60,6 +60,23 @@ def test_ten_trials_of_every_configuration_ended_well(path):
 
 
 @every_experiment
+def test_examples_print_what_the_text_says(path, capsys, monkeypatch):
+    text = (path / "README.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(path)
+    for example, output in re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", text, re.DOTALL):
+        exec(example, {})
+        assert capsys.readouterr().out == output
+
+
+@every_experiment
+def test_pictures_in_the_text_are_there(path):
+    text = (path / "README.md").read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)]+)\)", text)
+    assert targets
+    assert [target for target in targets if not (path / target).is_file()] == []
+
+
+@every_experiment
 def test_every_figure_in_the_text_is_in_the_tables(path):
     text = (path / "README.md").read_text(encoding="utf-8")
     prose, blocks = re.sub(r"```.*?```", "", text, flags=re.DOTALL), " ".join(re.findall(r"```.*?```", text, re.DOTALL))
