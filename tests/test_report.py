@@ -265,6 +265,10 @@ def test_of_learning_curves_people_read_how_many_cells_are_outside_and_how_many_
 def test_of_learning_curves_that_cannot_be_compared_people_read_why():
     rows = [published(0.5, 1, TEN, where={**AT_TEN, "epoch": 1})]
     assert published_text(rows) == "Published learning curves: 1 figures, not measured."
+    changed = [{**rows[0], "verdict": "not comparable", "note": "changed here: epochs=1"}]
+    assert published_text([*rows, *changed]) == (
+        "Published learning curves: 2 figures, not comparable, not measured; changed here: epochs=1."
+    )
 
 
 def summary(tmp_path, *measured):

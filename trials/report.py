@@ -185,8 +185,9 @@ def _curves_text(rows: Sequence[Row]) -> str:
     """Of published learning curves: how many of their cells fall outside, and how many would by chance."""
     judged = [row for row in rows if row["verdict"] in ("inside", "outside")]
     if not judged:
-        verdicts = sorted({f"{row['verdict']} ({row['note']})" if row["note"] else row["verdict"] for row in rows})
-        return f"Published learning curves: {len(rows)} figures, {', '.join(verdicts)}."
+        verdicts = ", ".join(sorted({row["verdict"] for row in rows}))
+        changed = sorted({row["note"] for row in rows if row["verdict"] == "not comparable"})
+        return "; ".join([f"Published learning curves: {len(rows)} figures, {verdicts}", *changed]) + "."
     cells: dict[str, dict[str, list[Row]]] = {}
     for row in judged:
         cells.setdefault(row["where"].rpartition(" epoch=")[0], {}).setdefault(row["metric"], []).append(row)
