@@ -164,8 +164,8 @@ def find(name: str) -> tuple[Experiment, dict[str, Any]]:
 
     path = Path(name).absolute()
     module, text = load_file(path)
-    found = [thing for thing in vars(module).values() if isinstance(thing, Experiment)]
-    chosen = [thing for thing in (getattr(module, "EXPERIMENT", None),) if isinstance(thing, Experiment)] or found
+    found = [thing for thing in vars(module).values() if type(thing) is Experiment]
+    chosen = [thing for thing in (getattr(module, "EXPERIMENT", None),) if type(thing) is Experiment] or found
     if len(chosen) != 1:
         raise UserError(f"{name} must define one experiment, as EXPERIMENT = Experiment(...). Found: {len(chosen)}.")
     return chosen[0], {"base": path.parent, "file": name, "sources": {module.__name__: (str(path), text)}}
@@ -232,7 +232,7 @@ def find_builder(text: str) -> tuple[Any, list[Experiment], dict[str, Any]]:
     module, _ = load_file(path)
     if function not in vars(module):
         raise unknown(f"function in {name}", function, [n for n, thing in vars(module).items() if isfunction(thing)])
-    found = [thing for thing in vars(module).values() if isinstance(thing, Experiment)]
+    found = [thing for thing in vars(module).values() if type(thing) is Experiment]
     return vars(module)[function], found, {"base": path.parent}
 
 

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -78,6 +79,9 @@ def own(folder: Path, body: str = SOUND, protocol: str = "", before: str = "") -
         ["--experiment", "iris_hidden_units", "--set", "unit=3"],
         ["--experiment", "iris_hidden_units", "--trials", "0"],
         ["--experiment", "iris_hidden_units", "--device", "gpu"],
+        ["--report", "nowhere"],
+        ["--evaluate", "nowhere"],
+        ["--check", "lenet6"],
         [],
     ],
     ids=lambda words: " ".join(words) or "nothing",
@@ -105,6 +109,15 @@ def test_dry_run_counts_what_a_run_would_train(command):
     assert "210 epochs, 840 steps" in shown  # 120 samples in batches of 32: 4 steps
     assert "120 train, 30 test" in shown
     assert "about" not in shown
+
+
+def test_dry_run_says_what_sets_a_variant_apart_and_what_set_makes_equal(command):
+    words = ("--experiment", "batch_norm_dropout_mnist", "--dry-run")
+    shown = command(*words).stdout
+    assert "  bn_hidden            batch_norm=True shuffle=False mean=0.1307 std=0.3081\n" in shown
+    assert "  dropout              first_dropout=0.2 dropout=0.5\n" in shown
+    equal = command(*words, "--set", "shuffle=true", "--set", "mean=none", "--set", "std=none").stdout
+    assert "  bn_hidden            batch_norm=True\n" in equal
 
 
 # --- a run and its tables ----------------------------------------------------------------------
@@ -161,6 +174,38 @@ def test_the_end_of_a_run_shows_table_published_figure_and_place(finished):
     assert "results/iris_hidden_units/" in done.stdout
     assert "trials 6/6" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_report_writes_every_table_anew_and_draws_without_tensorflow(finished, tmp_path):
+    folder = Path(shutil.copytree(finished[0], tmp_path / "copy"))
+    tables = {path.name: path.read_bytes() for path in folder.glob("*.csv")}
+    for name in tables:
+        (folder / name).unlink()
+    code = "import run_trials, sys; run_trials.main(); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.argv = ['run_trials.py', '--report', 'copy']; {code}"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert {path.name: path.read_bytes() for path in folder.glob("*.csv")} == tables
+    assert done.stdout.startswith(finished[1].stdout.partition("\nTables:")[0])
+    drawn = sorted(path.name for path in (folder / "figures").iterdir())
+    assert f"Figures: copy{os.sep}figures{os.sep}  ({', '.join(sorted(drawn, key=done.stdout.index))})" in done.stdout
+    assert "sweep.svg" in drawn
+    assert not {"tensorflow", "keras.src"} & set(done.stdout.splitlines()[-1].split())
+
+
+def test_report_finds_a_users_experiment_again(command, tmp_path):
+    own(tmp_path)
+    first = command("--experiment", "own.py", "--trials", "1", "--epochs", "1")
+    again = command("--report", "results/own")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.startswith(first.stdout.partition("\nTables:")[0])
+    (tmp_path / "own.py").unlink()
+    check_error(command("--report", "results/own"), "own.py", "cannot be read")
 
 
 def test_run_json_says_what_ran(finished):

@@ -123,4 +123,4 @@ def _code(module: types.ModuleType) -> ast.Module:
 def _is_experiment(node: ast.stmt, module: types.ModuleType | None) -> bool:
     targets = getattr(node, "targets", None) or [getattr(node, "target", None)]  # A = ..., A: Experiment = ...
     names = [target.id for target in targets if isinstance(target, ast.Name)]
-    return bool(names) and all(isinstance(getattr(module, name, None), Experiment) for name in names)
+    return bool(names) and all(type(getattr(module, name, None)) is Experiment for name in names)
