@@ -55,7 +55,7 @@ def renamed(tables, variant):
     [
         ("<script>alert(1)</script>&--", "<script>alert(1)</script>&--"),
         ("$x_$", "$x_$"),
-        ("\u7f51\u7edc", "\\u7f51\\u7edc\"),
+        ("\u7f51\u7edc", "\\u7f51\\u7edc"),
     ],
 )
 @pytest.mark.filterwarnings("error")
