@@ -1,0 +1,84 @@
+"""Which figures there are, and that drawing leaves nothing else behind."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.plots.small_tables import BATCH_NORM, EPOCHS, PLAIN, SUMMARY, SWEEP, TRIALS
+from trials import plots
+
+
+def test_importing_loads_nothing_heavy():
+    code = "import sys, trials.plots; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not {"tensorflow", "keras", "matplotlib", "pandas", "models", "experiments"} & set(done.stdout.split())
+
+
+def test_drawing_changes_no_setting_and_needs_no_screen(folder):
+    code = (
+        "import sys, pathlib, matplotlib; before = dict(matplotlib.rcParams);"
+        "from trials import plots; paths = plots.draw(pathlib.Path(sys.argv[1]));"
+        "print(len(paths), before == dict(matplotlib.rcParams), *sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, str(folder(PLAIN))],
+        cwd=ROOT,
+        env={**os.environ, "MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    count, same, *modules = done.stdout.split()
+    assert (count, same, done.stderr) == ("3", "True", "")
+    assert not {"matplotlib.pyplot", "tensorflow", "keras"} & set(modules)
+
+
+ONE_EPOCH = [EPOCHS, "e,mlp,1,0,1,0.5,1.0,,", "e,mlp,2,1,1,0.7,2.0,,"]
+LOSS_ALONE = [EPOCHS, "e,mlp,1,0,1,,1.0,,", "e,mlp,1,0,2,,0.8,,"]
+NORMS = [BATCH_NORM, "mlp,1,bn,1,1.0,0.0,0,1", "mlp,1,bn,2,1.5,0.5,0,1"]
+ONE_VALUE = {"trials": SWEEP["trials"][:3], "summary": SWEEP["summary"][:2]}
+
+
+@pytest.mark.parametrize(
+    ("tables", "names"),
+    [
+        (PLAIN, "convergence losses accuracies"),
+        ({**PLAIN, "epochs": ONE_EPOCH}, "accuracies"),
+        ({**PLAIN, "epochs": LOSS_ALONE}, "losses accuracies"),
+        ({**PLAIN, "epochs": [EPOCHS], "batch_norm": NORMS}, "accuracies batch_norm"),
+        (SWEEP, "sweep"),
+        (ONE_VALUE, "accuracies"),
+        ({name: [line.replace(",10,", ",relu,") for line in lines] for name, lines in SWEEP.items()}, "accuracies"),
+        ({"trials": [TRIALS, PLAIN["trials"][3]], "summary": [SUMMARY, "mlp,0,1,,,"]}, ""),
+        ({}, ""),
+    ],
+    ids=["plain", "one epoch", "loss alone", "batch norm", "sweep", "one value", "words", "all diverged", "nothing"],
+)
+def test_the_tables_decide_which_figures_there_are(folder, tables, names):
+    path = folder(tables)
+    expected = [path / "figures" / f"{name}.svg" for name in names.split()]
+    assert plots.draw(path) == expected
+    there = sorted((path / "figures").iterdir()) if expected else []
+    assert there == sorted(expected)
+    assert expected or not (path / "figures").exists()
+
+
+def test_two_drawings_are_equal_byte_for_byte(folder):
+    drawn = [plots.draw(folder(PLAIN, name, batch_norm=NORMS)) for name in ("a", "b")]
+    assert len(drawn[0]) == 4
+    for one, other in zip(*drawn, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_an_outdated_figure_goes_and_a_users_own_stays(folder):
+    path = folder(SWEEP)
+    (path / "figures").mkdir()
+    for name in ("losses.svg", "sweep.svg", "mine.svg"):
+        (path / "figures" / name).write_text("old")
+    plots.draw(path)
+    assert sorted(each.name for each in (path / "figures").iterdir()) == ["mine.svg", "sweep.svg"]
+    assert (path / "figures" / "mine.svg").read_text() == "old"
+    assert (path / "figures" / "sweep.svg").read_text() != "old"

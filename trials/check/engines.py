@@ -1,0 +1,123 @@
+"""Two engines side by side: the first training steps of `fit`, and where another's differ from them."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from trials.datasets import Samples
+from trials.engines import Trainer
+from trials.engines.model import compile_model, fresh_model
+from trials.engines.results import Unit
+from trials.errors import UnsupportedError
+from trials.experiment import Configuration
+from trials.seeds import batch_order
+from trials.splits import Parts
+
+STEPS = 5
+TOLERANCE = 1e-4
+"Relative (L2): what two engines may differ by after STEPS steps, as rounding alone makes them."
+ROUNDING = 1e-4
+"Of the largest gradient: what is smaller is taken for rounding."
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The first steps of `fit`, and in words where the graph engine's differ from them."""
+
+    losses: list[float]
+    differences: list[str]
+    unsupported: str = ""
+    "Why the graph engine cannot train it."
+
+
+def train(configuration: Configuration, samples: Samples, parts: Parts, seed: int) -> Trained:
+    """STEPS steps with `fit`, and with the graph engine where it can train the model."""
+    from trials.engines.fit import FitSession
+    from trials.engines.graph import GraphSession
+
+    batches = first_batches(parts, configuration.protocol.batch_size, seed)
+    fit, graph = (kind(configuration, samples.classes) for kind in (FitSession, GraphSession))
+    reason = Trainer(samples).check(Unit(0, configuration, ((1, seed),), "auto")).reason
+    if not reason:
+        try:
+            excepted = without_gradient(configuration, samples.classes, batches[0], seed)
+            return side_by_side(fit, [graph], batches, seed, excepted)
+        except UnsupportedError as error:
+            reason = str(error)
+    return Trained(side_by_side(fit, [], batches, seed).losses, [], reason)
+
+
+def first_batches(parts: Parts, batch_size: int, seed: int) -> list[Parts]:
+    """What the first steps see: training parts of one batch each."""
+    x, y = parts["train"]
+    size = min(batch_size, len(x) // STEPS)
+    order = batch_order(seed, 1, len(x))[: STEPS * size].reshape(STEPS, size)
+    return [{**parts, "train": (x[chosen], y[chosen])} for chosen in order]
+
+
+def side_by_side(
+    fit: Any, others: Sequence[Any], batches: Sequence[Parts], seed: int, excepted: Collection[int] = ()
+) -> Trained:
+    """A step a batch with each session; after each, all variables are compared but those at the places `excepted`.
+
+    Raises UnsupportedError where a session cannot train the model.
+    """
+    for session in (fit, *others):
+        session.start(seed, batches[0], ())
+    found = [f"at the start {text}" for other in others for text in differences(fit.model, other.model, 0)]
+    losses = []
+    for number, batch in enumerate(batches, 1):
+        order = np.arange(len(batch["train"][0]), dtype=np.int32)
+        for session in (fit, *others):
+            session.load(batch)
+        losses.append(fit.train_epoch(order))
+        for other in others:
+            if not abs((loss := other.train_epoch(order)) - losses[-1]) <= TOLERANCE * abs(losses[-1]):
+                found.append(f"after step {number} the loss is {loss:.6g} instead of {losses[-1]:.6g}")
+            apart = differences(fit.model, other.model, TOLERANCE, excepted)
+            found += [f"after step {number} {text}" for text in apart]
+    return Trained(losses, found)
+
+
+def differences(expected: Any, received: Any, tolerance: float, excepted: Collection[int] = ()) -> list[str]:
+    """In words, the variables further apart than `tolerance` (0: not equal); states of dropout are to be equal."""
+    found = []
+    for place, (ours, theirs) in enumerate(zip(received.variables, expected.variables, strict=True)):
+        exact = tolerance == 0 or "seed_generator" in theirs.path
+        apart = distance(theirs.numpy(), ours.numpy())
+        if exact and apart != 0:
+            found.append(f"{theirs.path} is not equal")
+        elif not exact and place not in excepted and not apart < tolerance:
+            found.append(f"{theirs.path} is {apart:.2g} off (L2, relative)")
+    return found
+
+
+def distance(one: np.ndarray, other: np.ndarray) -> float:
+    """Relative (L2); NaN where either is not finite."""
+    scale = max(float(np.linalg.norm(one)), 1e-12)
+    return float(np.linalg.norm(np.asarray(one, np.float64) - np.asarray(other, np.float64))) / scale
+
+
+def without_gradient(configuration: Configuration, classes: int, batch: Parts, seed: int) -> set[int]:
+    """The places, among a model's variables, of parameters whose true gradient is zero.
+
+    A bias that feeds a batch norm is one, and a shift whose effect a later batch norm takes out. What
+    is computed for them is rounding, which an optimizer makes steps of that no two engines share.
+    """
+    x, y = batch["train"]
+    model = compile_model(fresh_model(configuration, x.shape[1:], classes, seed), configuration)
+    sizes = [0.0 if g is None else float(np.linalg.norm(np.asarray(g))) for g in gradients(model, x, y)]
+    pairs = zip(model.trainable_variables, sizes, strict=True)
+    nothing = {id(variable) for variable, size in pairs if size < ROUNDING * max(sizes)}
+    return {place for place, variable in enumerate(model.variables) if id(variable) in nothing}
+
+
+def gradients(model: Any, x: np.ndarray, y: np.ndarray) -> list[Any]:
+    """The gradient of the loss for each trainable variable of a compiled model, None where there is none."""
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(x, y, model(x, training=True))
+    return list(tape.gradient(loss, [variable.value for variable in model.trainable_variables]))
