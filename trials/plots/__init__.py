@@ -40,7 +40,9 @@ def draw(folder: Path) -> list[Path]:
                 path.unlink(missing_ok=True)
                 continue
             path.parent.mkdir(exist_ok=True)
-            title = path.stem.replace("_", " ")
-            figure.savefig(path, metadata={"Date": None, "Title": title})  # without a date, for equal bytes
+            partial_file, title = path.with_name(f".{name}.part"), path.stem.replace("_", " ")
+            # Without a date, for equal bytes.
+            figure.savefig(partial_file, format="svg", metadata={"Date": None, "Title": title})
+            partial_file.replace(path)
             drawn.append(path)
     return drawn
