@@ -212,7 +212,7 @@ def sigmoid(z):
 
 
 class Network:
-    """x V -> batch norm -> sigmoid -> W -> (batch norm) -> sigmoid, one hidden layer, loss of S003."""
+    """Sums of the hidden layer -> batch norm -> sigmoid -> weights -> (batch norm) -> sigmoid -> S003's loss."""
 
     def __init__(self, seed, batch, hidden, outputs, output_batch_norm):
         draw = np.random.default_rng(seed)

@@ -83,10 +83,15 @@ def test_a_strided_dilated_padded_matrix_by_hand():
 
 @pytest.mark.parametrize(("size", "before", "after"), [(64, 0, 1), (63, 1, 1)])
 def test_same_padding_with_a_stride_puts_the_odd_zero_after(size, before, after):
-    # 32 outputs either way: S001's block pads (1, 1) instead, same shape and other values
     axis = lay_out_axis(size, 3, 2, "same")
     assert (axis.before, axis.after, axis.outputs) == (before, after, 32)
-    assert lay_out_axis(64, 3, 2, (1, 1)).outputs == 32
+
+
+def test_a_zero_on_each_side_gives_s001s_block_the_same_shape_as_same_padding_and_other_values():
+    image, kernel = np.arange(64.0).reshape(64, 1), np.ones((3, 1, 1))
+    same, ones = (convolve(image, kernel, strides=2, padding=padding)[:, 0] for padding in ("same", [(1, 1)]))
+    np.testing.assert_array_equal(same, [*(6 * i + 3 for i in range(31)), 62 + 63])
+    np.testing.assert_array_equal(ones, [0 + 1, *(6 * i for i in range(1, 32))])
 
 
 @given(st.integers(1, 30), st.integers(1, 9), st.integers(1, 5), st.integers(1, 3))
@@ -94,6 +99,9 @@ def test_same_padding_gives_the_size_divided_by_the_stride(size, taps, stride, d
     axis = lay_out_axis(size, taps, stride, "same", dilation)
     assert axis.outputs == math.ceil(size / stride)
     assert 0 <= axis.after - axis.before <= 1
+
+
+CHANNELS = st.tuples(st.integers(1, 3), st.integers(1, 3))
 
 
 @st.composite
@@ -114,9 +122,6 @@ def convolutions(draw):
     inputs, kernel = generator.normal(size=(*size, channels[0])), generator.normal(size=(*taps, *channels))
     options = {"strides": strides, "padding": padding, "dilation": dilation}
     return inputs, kernel, generator.normal(size=convolve(inputs, kernel, **options).shape), options
-
-
-CHANNELS = st.tuples(st.integers(1, 3), st.integers(1, 3))
 
 
 @settings(deadline=None)
