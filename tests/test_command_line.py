@@ -524,7 +524,7 @@ def test_a_builder_that_draws_more_than_weights_is_trained_with_fit(command, tmp
     path = own(tmp_path, body=textwrap.dedent(body).strip().replace("\n", "\n    "))
     done = command("--experiment", path, "--results", "auto", "--executor", "inline")
     assert done.stderr.count("draws more than weights") == 1
-    assert command("--experiment", path, "--results", "fit", "--engine", "fit", "--workers", "1").returncode == 0
+    assert command("--experiment", path, "--results", "fit", "--engine", "fit", "--executor", "inline").returncode == 0
     assert (tmp_path / "auto/own/trials.csv").read_bytes() == (tmp_path / "fit/own/trials.csv").read_bytes()
     check_error(command("--experiment", path, "--results", "graph", "--engine", "graph"), "--engine auto or fit")
 
@@ -543,21 +543,20 @@ def test_lenet_learns_mnist(command, tmp_path):
     assert "not comparable" in done.stdout  # one epoch is not the twenty of the source
 
 
-@needs_data
 def test_a_trajectorys_figure_is_the_mean_of_its_evaluations(command, tmp_path):
     path = write(
         tmp_path,
         "short.py",
         """
         import dataclasses
+        from experiments.lenet5_digits import EXPERIMENT as DIGITS
         from experiments.lenet5_mnist_continued import EXPERIMENT as LONG
 
-        EXPERIMENT = dataclasses.replace(
-            LONG, name="short", protocol=dataclasses.replace(LONG.protocol, epochs=4, evaluate_every=2, batch_size=2000)
-        )
+        PROTOCOL = dataclasses.replace(LONG.protocol, epochs=4, evaluate_every=2)
+        EXPERIMENT = dataclasses.replace(LONG, name="short", data=DIGITS.data, protocol=PROTOCOL)
         """,
     )
-    done = command("--experiment", path, "--trials", "1")
+    done = command("--experiment", path, "--trials", "1", "--executor", "inline")
     assert done.returncode == 0, done.stderr
     (row,) = rows(tmp_path / "results/short/trials.csv")
     curve = [epoch["test_accuracy"] for epoch in rows(tmp_path / "results/short/epochs.csv")]

@@ -13,7 +13,8 @@ from trials.errors import UserError
 from trials.evaluation import evaluate
 from trials.store import Folder, weights_name
 
-RUN = ("--experiment", "iris_hidden_units", "--set", "units=4,8", "--trials", "2", "--epochs", "2")
+INLINE = ("--executor", "inline")
+RUN = ("--experiment", "iris_hidden_units", "--set", "units=4,8", "--trials", "2", "--epochs", "2", *INLINE)
 SELECTING = """
 import keras
 from trials.experiment import Data, Experiment, Protocol, Variant
@@ -78,7 +79,7 @@ def test_evaluation_meets_every_recorded_accuracy(copy, command):
 
 def test_weights_of_a_selected_epoch_and_of_resampled_splits_are_those_of_the_row(command, tmp_path):
     (tmp_path / "selecting.py").write_text(SELECTING)
-    assert command("--experiment", "selecting.py", "--save-weights").returncode == 0
+    assert command("--experiment", "selecting.py", "--save-weights", *INLINE).returncode == 0
     done = command("--evaluate", "results/selecting")
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"noisy +2 +2 +0\b", done.stdout)

@@ -129,9 +129,9 @@ def test_s003_publishes_one_figure_a_question(name, value, runs):
 
 IMAGES = pytest.mark.slow, needs_data
 RUNS = [
-    ("iris_hidden_units", ("--trials", "2", "--set", "units=10,100"), 4),
-    ("iris_resplit", ("--trials", "2", "--set", "units=10,100"), 8),
-    ("lenet5_digits", ("--trials", "2"), 2),
+    ("iris_hidden_units", ("--trials", "2", "--executor", "inline", "--set", "units=10,100"), 4),
+    ("iris_resplit", ("--trials", "2", "--executor", "inline", "--set", "units=10,100"), 8),
+    ("lenet5_digits", ("--trials", "2", "--executor", "inline"), 2),
     *(
         pytest.param(name, ("--trials", "1"), trainings, marks=IMAGES)
         for name, trainings in [
