@@ -1,4 +1,21 @@
-"""S004, practical part: which regulariser helps LeNet-5 on Fashion-MNIST?"""
+"""S004, practical part: which regulariser helps LeNet-5 on Fashion-MNIST?
+
+The document asks for LeNet-5 without regulariser, with dropout "at the hidden layer", with weight decay and
+with batch norm, each to reach 88 % on the test set, and leaves everything else to be chosen and justified.
+A tenth of the training images, stratified, is held out: it selects the epoch whose weights are tested and
+chose every hyperparameter, from the tables in `results/reference/regularizers_fashion_mnist/selection`, three
+trials each with seeds (1000 to 1002) that the experiment itself does not use:
+
+* Learning rate and batch size, for the network without regulariser: Adam at 0.0003, 0.001 or 0.003, batches
+  of 64 or 128. The two best, 0.003 with 128 and 0.001 with 64, lie within one standard error of each other;
+  of those Adam's default rate is taken.
+* Dropout after both hidden full connections: 0.1, 0.25 or 0.5; 0.1 is best, 0.5 clearly worst.
+* Weight decay, as PyTorch's optimizers apply it, on weights and biases: 1e-5, 1e-4 or 1e-3; 1e-4 is best.
+* Epochs: 20. Without regulariser validation accuracy is highest between the 14th and the 18th.
+
+Batch norm has no hyperparameter to choose. The test curve is recorded because the document asks for it
+and selects nothing.
+"""
 
 from models import lenet5_regularized
 from trials.experiment import Data, Experiment, Protocol, Variant
@@ -10,7 +27,7 @@ EXPERIMENT = Experiment(
     data=Data("fashion_mnist", scale=255, validation_fraction=0.1, stratified=True),
     variants=(
         Variant("none", lenet5_regularized),
-        Variant("dropout", lenet5_regularized, {"dropout": 0.5}),
+        Variant("dropout", lenet5_regularized, {"dropout": 0.1}),
         Variant("weight_decay", lenet5_regularized, {"weight_decay": 1e-4}),
         Variant("batch_norm", lenet5_regularized, {"batch_norm": True}),
     ),

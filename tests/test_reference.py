@@ -51,6 +51,23 @@ def test_tables_are_derived_from_the_journal(path, tmp_path):
         assert text in (path / "README.md").read_text(encoding="utf-8")
 
 
+def test_hyperparameters_were_chosen_on_validation():
+    """The best, or as good: within one standard error of the best. The test accuracies are not looked at."""
+    declared = EXPERIMENTS["regularizers_fashion_mnist"]
+    options = {name: value for variant in declared.variants for name, value in variant.options.items()}
+    training = {"learning_rate": declared.protocol.learning_rate, "batch_size": declared.protocol.batch_size}
+    for folder, chosen in (
+        ("training", training),
+        ("dropout", {"dropout": options["dropout"]}),
+        ("weight_decay", {"weight_decay": options["weight_decay"]}),
+    ):
+        table = rows(REFERENCE / "regularizers_fashion_mnist" / "selection" / folder / "summary.csv")
+        best = max(table, key=lambda row: float(row["validation_accuracy_mean"]))
+        (ours,) = (row for row in table if all(float(row[name]) == value for name, value in chosen.items()))
+        behind = float(best["validation_accuracy_mean"]) - float(ours["validation_accuracy_mean"])
+        assert behind <= float(best["validation_accuracy_sem"])
+
+
 @every_experiment
 def test_ten_trials_of_every_configuration_ended_well(path):
     declared = EXPERIMENTS[path.name]
