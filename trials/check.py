@@ -188,22 +188,11 @@ def _ends(experiment: Experiment, variant: Variant) -> list[Configuration]:
 
 
 def _in_use(experiment: Experiment, configuration: Configuration, base: Path | None) -> Case:
-    shape, classes = _shape(configuration.data, base)
+    shape, classes = datasets.shape(configuration.data, base)
     case = _case(configuration, shape, classes, "")
     options = ", ".join(f"{name}={value}" for name, value in case.changed.items())
     about = f"Data and protocol of experiment {experiment.name}: inputs {shape}, {classes} classes"
     return dataclasses.replace(case, about=f"{about}; {options or 'the defaults'}")
-
-
-def _shape(data: Data, base: Path | None) -> tuple[tuple[int, ...], int]:
-    """Shape of a sample and number of classes; only data of the user's own is read."""
-    if not isinstance(data.source, str) or data.source not in datasets.DATASETS:
-        samples = datasets.load(data, None, base)
-        return samples.x.shape[1:], samples.classes
-    known = datasets.DATASETS[data.source]
-    if data.size is None:
-        return known.shape, known.classes
-    return datasets.resize(np.zeros((1, *known.shape), np.uint8), data.size).shape[1:], known.classes
 
 
 def _case(configuration: Configuration, shape: tuple[int, ...], classes: int, about: str) -> Case:
