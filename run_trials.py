@@ -236,11 +236,14 @@ def find_builder(text: str, mode: str) -> tuple[Any, list[Experiment], dict[str,
     name, colon, function = text.rpartition(":")
     if not colon and not text.endswith(".py"):
         from experiments import EXPERIMENTS
-        from models import BUILDERS
+        from models import BUILDERS, FEATURE_MAPS
 
-        if text not in BUILDERS:
-            raise unknown("builder", text, BUILDERS)
-        return BUILDERS[text], list(EXPERIMENTS.values()), {}
+        if text in FEATURE_MAPS and mode == "--check":
+            raise UserError(f"'{text}' returns feature maps and is not trained.\nSee it with: --describe {text}")
+        known = BUILDERS if mode == "--check" else BUILDERS | FEATURE_MAPS
+        if text not in known:
+            raise unknown("builder", text, known)
+        return known[text], list(EXPERIMENTS.values()), {}
     if not name.endswith(".py") or not function:
         raise UserError(
             f"{mode} takes the NAME of a builder, or FILE.py:BUILDER, a file and the function in it. "
@@ -277,6 +280,7 @@ def one_value_each(texts: list[str], mode: str) -> dict[str, Any]:
 def describe(arguments: argparse.Namespace) -> int:
     """Prints what networks cost, layer by layer, and beside each other where there are several."""
     from analysis import describe as describing
+    from analysis import table
     from trials import outline
 
     for kind, given, allowed in (
@@ -297,11 +301,11 @@ def describe(arguments: argparse.Namespace) -> int:
     for name, planned in zip(arguments.describe.split(","), plans, strict=True):
         found = describing.rows(outline.model(planned), arguments.training is not None)
         networks[name] = found
-        sums = describing.summary(found, arguments.batch_size, arguments.dtype, arguments.training)
-        print(f"{planned}\n\n{describing.table(found)}\n\n{sums}\n")
+        sums = table.summary(found, arguments.batch_size, arguments.dtype, arguments.training)
+        print(f"{planned}\n\n{table.table(found)}\n\n{sums}\n")
     if len(networks) > 1:
-        print(f"{describing.comparison(networks)}\n")
-    print(describing.NOTES)
+        print(f"{table.comparison(networks)}\n")
+    print(table.NOTES)
     if arguments.csv is not None:
         try:
             describing.write_csv(arguments.csv, networks, arguments.batch_size, arguments.dtype)
@@ -314,13 +318,17 @@ def describe(arguments: argparse.Namespace) -> int:
 def listing(pattern: str) -> str:
     """Everything there is, by kind, with a line on each."""
     from experiments import EXPERIMENTS
-    from models import BUILDERS
+    from models import BUILDERS, FEATURE_MAPS
     from trials.datasets import DATASETS
     from trials.engines import ENGINES
     from trials.executors import EXECUTORS
 
+    def first_lines(builders: dict[str, Any]) -> dict[str, str]:
+        return {name: (builder.__doc__ or "").splitlines()[0] for name, builder in builders.items()}
+
     kinds = {
-        "builders": {name: (builder.__doc__ or "").splitlines()[0] for name, builder in BUILDERS.items()},
+        "builders": first_lines(BUILDERS),
+        "feature maps (for --describe)": first_lines(FEATURE_MAPS),
         "experiments": {name: experiment.question for name, experiment in EXPERIMENTS.items()},
         "datasets": {name: known.about for name, known in DATASETS.items()},
         "engines": ENGINES,

@@ -1,13 +1,10 @@
-"""A network as a table: one row a layer with parameters, work, values and reach, and what they add up to."""
+"""A network in numbers: one row a layer with parameters, work, values and reach, and what they add up to."""
 
 import csv
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from tabulate import tabulate
 
 from analysis import cost, graph
 from analysis.cost import Cost
@@ -16,8 +13,6 @@ from analysis.reach import Reach, Shape
 UNKNOWN = "unknown"
 BIASES = {"bias", "beta"}
 "The names of parameters that are added; all others count as weights."
-SHORTEST = 12
-"Characters that a layer's name keeps in a table, however narrow the terminal."
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 STATE = {
     **{"sgd": 0, "momentum": 1, "rmsprop": 1, "adagrad": 1, "lion": 1},
@@ -126,107 +121,6 @@ def memory(total: Totals, batch_size: int = 1, dtype: str = "float32", optimizer
     return found
 
 
-# --- for people ----------------------------------------------------------------------------------
-
-Column = tuple[str, Callable[[Row], str]]
-
-
-def table(found: Sequence[Row]) -> str:
-    """The rows and their sums, aligned, no wider than the terminal where shorter names can help."""
-    total = totals(found)
-    columns: list[Column] = [
-        ("layer", lambda row: row.layer),
-        ("kind", lambda row: _shortened(row.kind)),
-        ("output", lambda row: _shapes(row.outputs)),
-        ("weights", lambda row: _count(row.weights)),
-        ("biases", lambda row: _count(row.biases)),
-        *([("(fixed)", lambda row: f"({row.fixed:,})" if row.fixed else "")] if total.fixed else []),
-        ("multiply-adds", lambda row: _count(None if row.cost is None else row.cost.multiply_adds)),
-        ("connections", lambda row: _count(None if row.cost is None else row.cost.connections)),
-        ("activations", lambda row: _count(row.values)),
-        ("field", lambda row: field(row.reach)),
-        ("stride", lambda row: stride(row.reach)),
-    ]
-    sums = {
-        **{"layer": "total", "weights": total.weights, "biases": total.biases, "(fixed)": f"({total.fixed:,})"},
-        **{"multiply-adds": total.multiply_adds, "connections": total.connections, "activations": total.values},
-    }
-    cells = [[cell(row) for _, cell in columns] for row in found]
-    last = [f"{sums.get(name, ''):,}" if isinstance(sums.get(name), int) else sums.get(name, "") for name, _ in columns]
-    return _aligned(cells, [str(cell) for cell in last], [name for name, _ in columns])
-
-
-def _aligned(cells: list[list[str]], last: list[str], headers: list[str]) -> str:
-    lines = [headers, *cells, last]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(headers))]
-    others = sum(widths[1:]) + 2 * (len(headers) - 1)
-    widths[0] = min(widths[0], max(SHORTEST, shutil.get_terminal_size((120, 24)).columns - others))
-    rule = ["-" * width for width in widths]
-    shown = [[_clipped(line[0], widths[0]), *line[1:]] for line in cells]
-    align = ["left" if name in ("layer", "kind") else "right" for name in headers]
-    return tabulate([headers, rule, *shown, rule, last], tablefmt="plain", disable_numparse=True, colalign=align)
-
-
-def _clipped(text: str, width: int) -> str:
-    """The end of a long name tells layers apart, as `..._conv/bn` does."""
-    return text if len(text) <= width else f"..{text[2 - width :]}"
-
-
-def _shortened(name: str) -> str:
-    """Keras's own shorter names where it has them."""
-    return name.replace("Pooling", "Pool").replace("Average", "Avg").replace("Normalization", "Norm")
-
-
-def summary(found: Sequence[Row], batch_size: int = 1, dtype: str = "float32", optimizer: str | None = None) -> str:
-    """What the table adds up to, in words, with and without biases, pooling and the input."""
-    total = totals(found)
-    with_biases = total.connections + total.to_biases
-    lines = [
-        f"Parameters     {total.parameters:,}: {total.weights:,} weights and {total.biases:,} biases; "
-        + (f"{total.fixed:,} of them are not trained" if total.fixed else "all are trained"),
-        f"Multiply-adds  {total.multiply_adds:,} a sample",
-        f"Connections    {total.connections:,} (with biases {with_biases:,}); "
-        f"without pooling {total.connections - total.pooling:,} ({with_biases - total.pooling:,})",
-        f"Activations    {total.values:,} values a sample, {total.values - total.inputs:,} without the input",
-        _memory_line(memory(total, batch_size, dtype, optimizer), batch_size, dtype),
-    ]
-    if total.uncounted:
-        names = ", ".join(total.uncounted[:5]) + (" ..." if len(total.uncounted) > 5 else "")
-        plural = "s" if len(total.uncounted) > 1 else ""
-        lines.append(f"The totals are without {len(total.uncounted)} layer{plural} that could not be counted: {names}")
-    return "\n".join(lines)
-
-
-def _memory_line(uses: Mapping[str, int], batch_size: int, dtype: str) -> str:
-    parts = ", ".join(f"{name} {_bytes(size)}" for name, size in uses.items())
-    return f"Memory         {_bytes(sum(uses.values()))} ({dtype}, batch of {batch_size}): {parts}"
-
-
-NOTES = (
-    "Multiply-adds are those of convolutions and full connections; a pooling unit is connected to its window's inputs."
-    "\nField and stride are in pixels of the input; a field counts padding, so it can exceed the image."
-)
-
-
-def comparison(networks: Mapping[str, Sequence[Row]]) -> str:
-    """The totals of several networks, one line each; times: multiply-adds of the largest over this one's."""
-    sums = {name: totals(found) for name, found in networks.items()}
-    most = max(total.multiply_adds for total in sums.values())
-    lines = [
-        [
-            name,
-            f"{total.parameters:,}",
-            f"{total.multiply_adds:,}",
-            f"{most / total.multiply_adds:.3f}" if total.multiply_adds else "",
-            f"{total.connections:,}",
-            f"{total.values:,}",
-        ]
-        for name, total in sums.items()
-    ]
-    headers = ["network", "parameters", "multiply-adds", "times fewer", "connections", "activations"]
-    return tabulate(lines, headers, disable_numparse=True, colalign=["left", *["right"] * 5])
-
-
 def field(reach: Reach) -> str:
     """A receptive field as `14`, `14x7`, `<=14` or `all`."""
     if reach is None or isinstance(reach, str):
@@ -246,23 +140,9 @@ def _axes(values: Sequence[Any]) -> str:
     return "x".join(map(str, values[:1] if len(set(values)) == 1 else values))
 
 
-def _shapes(shapes: Sequence[Shape]) -> str:
-    return " ".join("x".join("?" if length is None else str(length) for length in shape) for shape in shapes)
-
-
-def _count(value: int | None) -> str:
-    return UNKNOWN if value is None else f"{value:,}" if value else ""
-
-
-def _bytes(size: float) -> str:
-    for unit in ("bytes", "KiB", "MiB"):
-        if size < 1024:
-            return f"{size:.4g} {unit}"
-        size /= 1024
-    return f"{size:,.2f} GiB"
-
-
-# --- for programs --------------------------------------------------------------------------------
+def shapes(outputs: Sequence[Shape]) -> str:
+    """As `28x28x6`, `?` where a length is not known."""
+    return " ".join("x".join("?" if length is None else str(length) for length in shape) for shape in outputs)
 
 
 def write_csv(path: Path, networks: Mapping[str, Sequence[Row]], batch_size: int = 1, dtype: str = "float32") -> None:
@@ -280,7 +160,7 @@ def _record(network: str, row: Row, width: int) -> dict[str, Any]:
         "network": network,
         "layer": row.layer,
         "kind": row.kind,
-        "output_shape": _shapes(row.outputs),
+        "output_shape": shapes(row.outputs),
         "parameters": row.weights + row.biases,
         "weights": row.weights,
         "biases": row.biases,

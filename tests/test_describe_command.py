@@ -1,6 +1,7 @@
 """--describe through the real command line."""
 
 import csv
+import resource
 import subprocess
 import sys
 
@@ -10,14 +11,18 @@ from tests.conftest import ROOT
 from tests.test_command_line import HEAVY, SOUND, own
 
 
-def test_a_network_is_described_without_training_or_traces(command, tmp_path):
-    done = command("--describe", "lenet5", COLUMNS="120")
+def test_networks_are_described_without_traces_or_memory_for_their_weights(command, tmp_path):
+    done = command("--describe", "lenet5,vgg19", COLUMNS="120")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("lenet5: input 28x28x1, 10 classes (as in experiment lenet5_digits)\n\nlayer ")
     assert "Parameters     61,706: 61,470 weights and 236 biases; all are trained\n" in done.stdout
     assert "Connections    422,824 (with biases 429,342); without pooling 416,520 (423,038)\n" in done.stdout
+    assert "\nvgg19: input 224x224x3, 1000 classes (its defaults)\n" in done.stdout
+    assert "Parameters     143,667,240: 143,652,544 weights and 14,696 biases; all are trained\n" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 120
     assert list(tmp_path.iterdir()) == []
+    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert largest < 1_000_000  # KiB, of which VGG19's weights would be 561,200
 
 
 def test_networks_side_by_side_in_one_table_and_one_file(command, tmp_path):
@@ -42,6 +47,7 @@ def test_networks_side_by_side_in_one_table_and_one_file(command, tmp_path):
     ("words", "said"),
     [
         (["--describe", "lenet6"], "Unknown builder 'lenet6'. Did you mean 'lenet'?"),
+        (["--check", "inception_naive"], "'inception_naive' returns feature maps and is not trained."),
         (["--describe", "mlp", "--dtype", "float33"], "Unknown data type 'float33'. Did you mean 'float32'?"),
         (["--describe", "mlp", "--training", "adan"], "Unknown optimizer 'adan'. Did you mean 'adam'?"),
         (["--describe", "mlp", "--set", "units=3,4"], "--describe takes one value for each option: --set units=3."),

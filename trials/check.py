@@ -207,9 +207,12 @@ def _case(configuration: Configuration, shape: tuple[int, ...], classes: int, ab
 
 
 def _guessed(builder: Builder, options: Mapping[str, Any]) -> Case:
-    """A case for a builder that no experiment uses: the first known shape it accepts, and the loss for its outputs."""
+    """A case for a builder that no experiment uses: the first known shape it accepts or its default, a fitting loss."""
     variant = Variant(builder.__name__, builder, options)
     known = list(dict.fromkeys((named.shape, named.classes) for named in datasets.DATASETS.values()))
+    own = [inspect.signature(builder).parameters[name].default for name in ("input_shape", "classes")]
+    if inspect.Parameter.empty not in own:
+        known.append((tuple(own[0]), own[1]))  # last: what the networks of papers take is large
     for shape, classes in known:
         case = _case(_configuration(variant), shape, classes, "")
         try:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis import cost, describe, graph
+from analysis import cost, describe, graph, table
 
 
 def row(keras, layer, *shapes):
@@ -138,8 +138,8 @@ def test_a_layer_of_unknown_cost_is_named_and_its_parameters_count(number, keras
     total = describe.totals(found)
     assert total.parameters == model.count_params()
     assert total.uncounted == ("unknown",)
-    assert "The totals are without 1 layer that could not be counted: unknown" in describe.summary(found)
-    (line,) = (line for line in describe.table(found).splitlines() if line.startswith("unknown"))
+    assert "The totals are without 1 layer that could not be counted: unknown" in table.summary(found)
+    (line,) = (line for line in table.table(found).splitlines() if line.startswith("unknown"))
     assert line.split()[-1] == "unknown"  # the receptive field too
     assert line.count("unknown") == 5
 

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from analysis import describe
+from analysis import describe, table
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ total                          216      42     (72)          1,368        1,512 
 
 
 def test_the_table(keras):
-    shown = describe.table(describe.rows(small(keras)))
+    shown = table.table(describe.rows(small(keras)))
     assert [line.split() for line in shown.splitlines() if "--" not in line] == [
         line.split() for line in SMALL.splitlines() if "--" not in line
     ]
@@ -49,8 +49,8 @@ def test_the_table(keras):
 
 
 def test_what_the_table_adds_up_to(keras):
-    shown = describe.summary(describe.rows(small(keras)))
-    assert "Parameters     258: 216 weights and 42 biases; 72 of them are not trained\n" in shown
+    shown = table.summary(describe.rows(small(keras)))
+    assert "Parameters     258: 216 weights and 42 biases; 186 are trained\n" in shown
     # 144 + 2 units with a bias; pooling has 36 units of 4 inputs.
     assert "Connections    1,512 (with biases 1,658); without pooling 1,368 (1,514)\n" in shown
     assert "Activations    282 values a sample, 218 without the input\n" in shown
@@ -79,9 +79,17 @@ def test_the_state_of_an_optimizer_is_what_keras_keeps(name, keras):
 def test_a_long_name_keeps_its_end_where_the_terminal_is_too_narrow(keras, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     inputs = keras.Input((4,), name="much_too_long_a_name_for_the_layer")
-    shown = describe.table(describe.rows(keras.Model(inputs, keras.layers.Dense(2, name="output")(inputs))))
+    shown = table.table(describe.rows(keras.Model(inputs, keras.layers.Dense(2, name="output")(inputs))))
     assert max(map(len, shown.splitlines())) == 120
     assert "\n..long_a_name_for_the_layer  InputLayer  " in shown
+
+
+def test_connections_give_way_as_well(application, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    shown = table.table(describe.rows(application("InceptionV3"))).splitlines()
+    assert max(map(len, shown)) <= 120
+    assert "connections" not in shown[0]
+    assert shown[-1].split() == ["total", "23,833,568", "18,216", "(34,432)", "5,713,216,096", "32,554,387"]
 
 
 def test_csv_has_plain_numbers(keras, tmp_path):
@@ -99,7 +107,7 @@ def test_csv_has_plain_numbers(keras, tmp_path):
 
 def test_networks_side_by_side(keras):
     one = describe.rows(small(keras))
-    lines = describe.comparison({"small": one, "first": one[:2]}).splitlines()
+    lines = table.comparison({"small": one, "first": one[:2]}).splitlines()
     assert [line.split() for line in lines[2:]] == [
         ["small", "258", "1,368", "1.000", "1,512", "282"],
         ["first", "40", "1,296", "1.056", "1,296", "208"],
