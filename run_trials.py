@@ -283,24 +283,9 @@ def describe(arguments: argparse.Namespace) -> int:
     from analysis import table
     from trials import outline
 
-    for kind, given, allowed in (
-        ("data type", arguments.dtype, describing.BYTES),
-        ("optimizer", arguments.training or "sgd", describing.STATE),
-    ):
-        if given not in allowed:
-            raise unknown(kind, given, allowed)
-    if arguments.csv is not None and not arguments.csv.absolute().parent.is_dir():
-        raise UserError(f"The table cannot be written: there is no folder '{arguments.csv.parent}'.")
-    options = one_value_each(arguments.set, "--describe")
-    plans = []
-    for name in arguments.describe.split(","):
-        builder, experiments, known = find_builder(name, "--describe")
-        plans.append(outline.plan(builder, experiments, options, arguments.input_shape, arguments.classes, **known))
-    require_tensorflow()
     networks = {}
-    for name, planned in zip(arguments.describe.split(","), plans, strict=True):
-        found = describing.rows(outline.model(planned), arguments.training is not None)
-        networks[name] = found
+    for name, planned in described(arguments).items():
+        found = networks[name] = describing.rows(outline.model(planned), arguments.training is not None)
         sums = table.summary(found, arguments.batch_size, arguments.dtype, arguments.training)
         print(f"{planned}\n\n{table.table(found)}\n\n{sums}\n")
     if len(networks) > 1:
@@ -313,6 +298,26 @@ def describe(arguments: argparse.Namespace) -> int:
             raise UserError(f"The table cannot be written: {error}.") from error
         print(f"\nTable: {arguments.csv}")
     return 0
+
+
+def described(arguments: argparse.Namespace) -> dict[str, Any]:
+    """How each named builder is to be called; the mistakes that can be seen without TensorFlow end here."""
+    from analysis.describe import BYTES, STATE
+    from trials import outline
+
+    if arguments.dtype not in BYTES:
+        raise unknown("data type", arguments.dtype, BYTES)
+    if arguments.training is not None and arguments.training not in STATE:
+        raise unknown("optimizer", arguments.training, STATE)
+    if arguments.csv is not None and not arguments.csv.absolute().parent.is_dir():
+        raise UserError(f"The table cannot be written: there is no folder '{arguments.csv.parent}'.")
+    options = one_value_each(arguments.set, "--describe")
+    plans = {}
+    for name in arguments.describe.split(","):
+        builder, experiments, known = find_builder(name, "--describe")
+        plans[name] = outline.plan(builder, experiments, options, arguments.input_shape, arguments.classes, **known)
+    require_tensorflow()
+    return plans
 
 
 def listing(pattern: str) -> str:

@@ -106,20 +106,16 @@ NOTES = (
 
 
 def comparison(networks: Mapping[str, Sequence[Row]]) -> str:
-    """The totals of several networks, one line each; times: multiply-adds of the largest over this one's."""
+    """The totals of several networks, one line each, `>=` where layers could not be counted."""
     sums = {name: totals(found) for name, found in networks.items()}
     most = max(total.multiply_adds for total in sums.values())
-    lines = [
-        [
-            name,
-            f"{total.parameters:,}",
-            f"{total.multiply_adds:,}",
-            f"{most / total.multiply_adds:.3f}" if total.multiply_adds else "",
-            f"{total.connections:,}",
-            f"{total.values:,}",
-        ]
-        for name, total in sums.items()
-    ]
+    everything = not any(total.uncounted for total in sums.values())
+    lines = []
+    for name, total in sums.items():
+        counts = (total.multiply_adds, total.connections, total.values)
+        work, connections, values = (f"{'>=' if total.uncounted else ''}{count:,}" for count in counts)
+        times = f"{most / total.multiply_adds:.3f}" if everything and total.multiply_adds else ""
+        lines.append([name, f"{total.parameters:,}", work, times, connections, values])
     headers = ["network", "parameters", "multiply-adds", "times fewer", "connections", "activations"]
     return tabulate(lines, headers, disable_numparse=True, colalign=["left", *["right"] * 5])
 

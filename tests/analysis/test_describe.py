@@ -114,6 +114,16 @@ def test_networks_side_by_side(keras):
     ]
 
 
+def test_a_network_with_a_layer_of_unknown_cost_is_compared_as_a_lower_bound(keras):
+    memory = keras.Sequential([keras.Input((5, 3)), keras.layers.LSTM(4), keras.layers.Dense(2)])
+    lines = table.comparison({"memory": describe.rows(memory), "small": describe.rows(small(keras))}).splitlines()
+    # 15 inputs, 4 and 2 outputs; 4 * (3 + 4 + 1) * 4 + 10 parameters; nothing to say of times.
+    assert [line.split() for line in lines[2:]] == [
+        ["memory", "138", ">=8", ">=8", ">=21"],
+        ["small", "258", "1,368", "1,512", "282"],
+    ]
+
+
 # --- against other counters ----------------------------------------------------------------------
 
 # Parameters as Keras lists them (https://keras.io/api/applications); multiply-adds in units of the last digit.
