@@ -45,6 +45,10 @@ def folder(text: str) -> Path:
     return Path(text)
 
 
+def lengths(text: str) -> tuple[int, ...]:
+    return tuple(whole(1)(part) for part in text.split(","))
+
+
 def workers(text: str) -> str | int:
     return text if text == "auto" else whole(1)(text)
 
@@ -76,6 +80,11 @@ def parser() -> Parser:
     )
     do.add_argument(
         "--check", metavar="NAME|FILE.py:BUILDER", help="say what a builder must satisfy, and whether it does"
+    )
+    do.add_argument(
+        "--describe",
+        metavar="NAME,...|FILE.py:BUILDER",
+        help="what networks cost, layer by layer: parameters, multiply-adds, connections, memory, receptive field",
     )
     do.add_argument("--version", action="store_true", help="the version of this project")
     do.add_argument("--help", action="store_true", help="this page")
@@ -109,6 +118,17 @@ def parser() -> Parser:
     where.add_argument("--fresh", action="store_true", help="move earlier results aside and start anew")
     where.add_argument("--dry-run", action="store_true", help="say what would be trained, train nothing")
     where.add_argument("--quiet", action="store_true", help="no progress bar, no tables")
+    what = new.add_argument_group("what to describe (with --describe)")
+    what.add_argument(
+        "--input-shape", type=lengths, metavar="H,W,C", help="default: the zoo's experiment's, or its own"
+    )
+    what.add_argument("--classes", type=whole(1), metavar="N", help="likewise")
+    what.add_argument("--batch-size", type=whole(1), default=1, metavar="N", help="for the memory (default 1)")
+    what.add_argument("--dtype", default="float32", metavar="TYPE", help="for the memory: float32, bfloat16, float16")
+    what.add_argument(
+        "--training", metavar="OPTIMIZER", help="add gradients and the state of adam, sgd, ... to the memory"
+    )
+    what.add_argument("--csv", type=Path, metavar="FILE", help="also write the tables, one row a layer")
     return new
 
 
@@ -211,19 +231,22 @@ def evaluate(arguments: argparse.Namespace) -> int:
     return measure(folder, declared, data_directory(arguments.data_dir), extra.get("base"), arguments.device)
 
 
-def find_builder(text: str) -> tuple[Any, list[Experiment], dict[str, Any]]:
+def find_builder(text: str, mode: str) -> tuple[Any, list[Experiment], dict[str, Any]]:
     """A builder by name or from a user's file, the experiments beside it, and the folder of their data."""
     name, colon, function = text.rpartition(":")
     if not colon and not text.endswith(".py"):
         from experiments import EXPERIMENTS
-        from models import BUILDERS
+        from models import BUILDERS, FEATURE_MAPS
 
-        if text not in BUILDERS:
-            raise unknown("builder", text, BUILDERS)
-        return BUILDERS[text], list(EXPERIMENTS.values()), {}
+        if text in FEATURE_MAPS and mode == "--check":
+            raise UserError(f"'{text}' returns feature maps and is not trained.\nSee it with: --describe {text}")
+        known = BUILDERS if mode == "--check" else BUILDERS | FEATURE_MAPS
+        if text not in known:
+            raise unknown("builder", text, known)
+        return known[text], list(EXPERIMENTS.values()), {}
     if not name.endswith(".py") or not function:
         raise UserError(
-            "--check takes the NAME of a builder, or FILE.py:BUILDER, a file and the function in it. "
+            f"{mode} takes the NAME of a builder, or FILE.py:BUILDER, a file and the function in it. "
             f"Received: '{text}'.\nSee: python run_trials.py --list"
         )
     from trials.sources import load_file
@@ -238,27 +261,79 @@ def find_builder(text: str) -> tuple[Any, list[Experiment], dict[str, Any]]:
 
 def check(arguments: argparse.Namespace) -> int:
     """Checks one builder. Returns 1 where it violates a requirement."""
-    options = all_values(arguments.set)
-    for name, given in options.items():
-        if len(given) > 1:
-            raise UserError(f"--check takes one value for each option: --set {name}={given[0]}. Received {len(given)}.")
+    options = one_value_each(arguments.set, "--check")
     require_tensorflow()
-    builder, experiments, known = find_builder(arguments.check)
+    builder, experiments, known = find_builder(arguments.check, "--check")
     from trials.check import report
 
-    return report(builder, experiments, {name: given[0] for name, given in options.items()}, **known)
+    return report(builder, experiments, options, **known)
+
+
+def one_value_each(texts: list[str], mode: str) -> dict[str, Any]:
+    options = all_values(texts)
+    for name, given in options.items():
+        if len(given) > 1:
+            raise UserError(f"{mode} takes one value for each option: --set {name}={given[0]}. Received {len(given)}.")
+    return {name: given[0] for name, given in options.items()}
+
+
+def describe(arguments: argparse.Namespace) -> int:
+    """Prints what networks cost, layer by layer, and beside each other where there are several."""
+    from analysis import describe as describing
+    from analysis import table
+    from trials import outline
+
+    networks = {}
+    for name, planned in described(arguments).items():
+        found = networks[name] = describing.rows(outline.model(planned), arguments.training is not None)
+        sums = table.summary(found, arguments.batch_size, arguments.dtype, arguments.training)
+        print(f"{planned}\n\n{table.table(found)}\n\n{sums}\n")
+    if len(networks) > 1:
+        print(f"{table.comparison(networks)}\n")
+    print(table.NOTES)
+    if arguments.csv is not None:
+        try:
+            describing.write_csv(arguments.csv, networks, arguments.batch_size, arguments.dtype)
+        except OSError as error:
+            raise UserError(f"The table cannot be written: {error}.") from error
+        print(f"\nTable: {arguments.csv}")
+    return 0
+
+
+def described(arguments: argparse.Namespace) -> dict[str, Any]:
+    """How each named builder is to be called; the mistakes that can be seen without TensorFlow end here."""
+    from analysis.describe import BYTES, STATE
+    from trials import outline
+
+    if arguments.dtype not in BYTES:
+        raise unknown("data type", arguments.dtype, BYTES)
+    if arguments.training is not None and arguments.training not in STATE:
+        raise unknown("optimizer", arguments.training, STATE)
+    if arguments.csv is not None and not arguments.csv.absolute().parent.is_dir():
+        raise UserError(f"The table cannot be written: there is no folder '{arguments.csv.parent}'.")
+    options = one_value_each(arguments.set, "--describe")
+    plans = {}
+    for name in arguments.describe.split(","):
+        builder, experiments, known = find_builder(name, "--describe")
+        plans[name] = outline.plan(builder, experiments, options, arguments.input_shape, arguments.classes, **known)
+    require_tensorflow()
+    return plans
 
 
 def listing(pattern: str) -> str:
     """Everything there is, by kind, with a line on each."""
     from experiments import EXPERIMENTS
-    from models import BUILDERS
+    from models import BUILDERS, FEATURE_MAPS
     from trials.datasets import DATASETS
     from trials.engines import ENGINES
     from trials.executors import EXECUTORS
 
+    def first_lines(builders: dict[str, Any]) -> dict[str, str]:
+        return {name: (builder.__doc__ or "").splitlines()[0] for name, builder in builders.items()}
+
     kinds = {
-        "builders": {name: (builder.__doc__ or "").splitlines()[0] for name, builder in BUILDERS.items()},
+        "builders": first_lines(BUILDERS),
+        "feature maps (for --describe)": first_lines(FEATURE_MAPS),
         "experiments": {name: experiment.question for name, experiment in EXPERIMENTS.items()},
         "datasets": {name: known.about for name, known in DATASETS.items()},
         "engines": ENGINES,
@@ -324,17 +399,21 @@ def run(arguments: argparse.Namespace) -> int:
     return runner.run(plans) if plans else 0
 
 
-USEFUL = {"evaluate": ("data_dir", "device"), "check": ("set",)}
+DESCRIBING = ("input_shape", "classes", "batch_size", "dtype", "training", "csv")
+USEFUL = {"evaluate": ("data_dir", "device"), "check": ("set",), "describe": ("set", *DESCRIBING)}
 "Options that have a use beside these modes; --experiment takes all."
 
 
 def check_modes(arguments: argparse.Namespace) -> None:
     """Raises UserError for options that would have no effect."""
-    modes = ("experiment", "list", "report", "evaluate", "check", "version", "help")
+    modes = ("experiment", "list", "report", "evaluate", "check", "describe", "version", "help")
     useful = [*modes, *(name for mode, names in USEFUL.items() if getattr(arguments, mode) for name in names)]
     given = [
         name for name, value in vars(arguments).items() if value != parser().get_default(name) and name not in useful
     ]
+    alone = [name for name in given if name in DESCRIBING]
+    if alone:
+        raise UserError(f"--{alone[0].replace('_', '-')} needs --describe NAME.\nSee: python run_trials.py --list")
     if given and not arguments.experiment:
         raise UserError(f"--{given[0].replace('_', '-')} needs --experiment NAME.\nSee: python run_trials.py --list")
     if arguments.executor == "inline" and arguments.workers != "auto":
@@ -353,6 +432,8 @@ def dispatch(arguments: argparse.Namespace) -> int:
         return evaluate(arguments)
     elif arguments.check is not None:
         return check(arguments)
+    elif arguments.describe is not None:
+        return describe(arguments)
     elif arguments.experiment:
         return run(arguments)
     elif arguments.experiment is not None:

@@ -1,1 +1,1 @@
-"""What a network costs and why it works: closed forms in numpy, each of them held against Keras in the tests."""
+"""What a network costs and why it works: each function is handed a built Keras model or plain arrays."""

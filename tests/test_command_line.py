@@ -82,6 +82,8 @@ def own(folder: Path, body: str = SOUND, protocol: str = "", before: str = "") -
         ["--report", "nowhere"],
         ["--evaluate", "nowhere"],
         ["--check", "lenet6"],
+        ["--describe", "lenet6"],
+        ["--describe", "lenet5", "--set", "unit=3"],
         [],
     ],
     ids=lambda words: " ".join(words) or "nothing",

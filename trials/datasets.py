@@ -338,6 +338,17 @@ def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.stack(resized).reshape(len(images), -1, *size).transpose(0, 2, 3, 1)
 
 
+def shape(data: Data, base: Path | None = None) -> tuple[tuple[int, ...], int]:
+    """Shape of a prepared sample and number of classes; only data of the user's own is read."""
+    if not isinstance(data.source, str) or data.source not in DATASETS:
+        samples = load(data, None, base)
+        return samples.x.shape[1:], samples.classes
+    known = DATASETS[data.source]
+    if data.size is None:
+        return known.shape, known.classes
+    return resize(np.zeros((1, *known.shape), np.uint8), data.size).shape[1:], known.classes
+
+
 def extent(data: Data, directory: Path | None = None, base: Path | None = None) -> tuple[int, int]:
     """How many samples there are, and how many of them a published test set; named datasets are not read."""
     if isinstance(data.source, str) and data.source in DATASETS:

@@ -87,14 +87,19 @@ def _trees(module: types.ModuleType, folder: Path) -> list[ast.Module]:
     waiting = [module]
     while waiting:
         here = waiting.pop(0)
-        found[here.__name__] = tree = _code(here)
+        found[str(_unloaded(here)["__name__"])] = tree = _code(here)
         for name in _imported(tree):
             other = sys.modules.get(name)
-            # Not other.__file__: that would import a module that is only waiting to be loaded lazily.
-            path = object.__getattribute__(other, "__dict__").get("__file__") if other is not None else None
+            path = _unloaded(other).get("__file__") if other is not None else None
             if other is not None and path and Path(path).parent.resolve() == folder and name not in found:
                 waiting.append(other)
     return list(found.values())
+
+
+def _unloaded(module: types.ModuleType) -> dict[str, Any]:
+    """What a module holds so far: asking it by attribute would import one that only waits to be loaded lazily."""
+    found: dict[str, Any] = object.__getattribute__(module, "__dict__")
+    return found
 
 
 def _imported(tree: ast.Module) -> list[str]:
@@ -109,9 +114,9 @@ def _imported(tree: ast.Module) -> list[str]:
 
 
 def _code(module: types.ModuleType) -> ast.Module:
-    text = getattr(module, "__loaded_text__", None)  # what was run, whatever the file says by now
+    text = _unloaded(module).get("__loaded_text__")  # what was run, whatever the file says by now
     if text is None:
-        text = Path(str(module.__file__)).read_text(encoding="utf-8")
+        text = Path(str(_unloaded(module)["__file__"])).read_text(encoding="utf-8")
     tree = ast.parse(text)
     tree.body = [node for node in tree.body if not _is_experiment(node, module)]
     for node in ast.walk(tree):
@@ -120,7 +125,7 @@ def _code(module: types.ModuleType) -> ast.Module:
     return tree
 
 
-def _is_experiment(node: ast.stmt, module: types.ModuleType | None) -> bool:
+def _is_experiment(node: ast.stmt, module: types.ModuleType) -> bool:
     targets = getattr(node, "targets", None) or [getattr(node, "target", None)]  # A = ..., A: Experiment = ...
     names = [target.id for target in targets if isinstance(target, ast.Name)]
-    return bool(names) and all(type(getattr(module, name, None)) is Experiment for name in names)
+    return bool(names) and all(type(_unloaded(module).get(name)) is Experiment for name in names)

@@ -37,6 +37,13 @@ def test_a_builder_that_accepts_no_known_shape_is_told_which_were_tried(builder)
     assert "(4,), (8, 8, 1), (28, 28, 1), (32, 32, 3); here (32, 32, 3)" in found.about
 
 
+def test_a_builder_that_accepts_no_known_shape_is_checked_with_its_default(builder):
+    source = returning("layers.Conv2D(2, 40), layers.Flatten(), ").replace(
+        "input_shape, classes", "input_shape=(41, 41, 1), classes=5"
+    )
+    assert "the first known shape that it accepts: inputs (41, 41, 1), 5 classes" in about(builder(source))
+
+
 def test_a_head_of_one_output_is_trained_on_two_classes(builder):
     found = list(check(builder(returning("").replace("classes, activation='softmax'", "1"))))
     assert {finding.status for finding in found} == {"ok"}

@@ -102,21 +102,10 @@ def _ends(experiment: Experiment, variant: Variant) -> list[Configuration]:
 
 
 def _in_use(experiment: Experiment, configuration: Configuration, base: Path | None) -> Case:
-    shape, classes = _shape(configuration.data, base)
+    shape, classes = datasets.shape(configuration.data, base)
     case = _case(configuration, shape, classes, "")
     about = f"Data and protocol of experiment {experiment.name}: inputs {shape}, {classes} classes"
     return dataclasses.replace(case, about=f"{about}; {case.options or 'the defaults'}")
-
-
-def _shape(data: Data, base: Path | None) -> tuple[tuple[int, ...], int]:
-    """Shape of a sample and number of classes; only data of the user's own is read."""
-    if not isinstance(data.source, str) or data.source not in datasets.DATASETS:
-        samples = datasets.load(data, None, base)
-        return samples.x.shape[1:], samples.classes
-    known = datasets.DATASETS[data.source]
-    if data.size is None:
-        return known.shape, known.classes
-    return datasets.resize(np.zeros((1, *known.shape), np.uint8), data.size).shape[1:], known.classes
 
 
 def _case(configuration: Configuration, shape: tuple[int, ...], classes: int, about: str) -> Case:
@@ -131,9 +120,12 @@ def _case(configuration: Configuration, shape: tuple[int, ...], classes: int, ab
 
 
 def _guessed(builder: Builder, options: Mapping[str, Any]) -> Case:
-    """A case for a builder that no experiment uses: the first known shape it accepts, and the loss for its outputs."""
+    """A case for a builder that no experiment uses: the first known shape it accepts or its default, a fitting loss."""
     variant = Variant(builder.__name__, builder, options)
     known = list(dict.fromkeys((named.shape, named.classes) for named in datasets.DATASETS.values()))
+    own = [inspect.signature(builder).parameters[name].default for name in ("input_shape", "classes")]
+    if inspect.Parameter.empty not in own:
+        known.append((tuple(own[0]), own[1]))  # last: what the networks of papers take is large
     for shape, classes in known:
         case = _case(_configuration(variant), shape, classes, "")
         try:

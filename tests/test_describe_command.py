@@ -1,0 +1,72 @@
+"""--describe through the real command line."""
+
+import csv
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.test_command_line import HEAVY, SOUND, own
+
+
+def test_networks_are_described_without_traces_or_memory_for_their_weights(command, tmp_path):
+    done = command("--describe", "lenet5,vgg19", COLUMNS="120")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("lenet5: input 28x28x1, 10 classes (as in experiment lenet5_digits)\n\nlayer ")
+    assert "Parameters     61,706: 61,470 weights and 236 biases; all are trained\n" in done.stdout
+    assert "Connections    422,824 (with biases 429,342); without pooling 416,520 (423,038)\n" in done.stdout
+    assert "\nvgg19: input 224x224x3, 1000 classes (its defaults)\n" in done.stdout
+    assert "Parameters     143,667,240: 143,652,544 weights and 14,696 biases; all are trained\n" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 120
+    assert list(tmp_path.iterdir()) == []
+    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert largest < 1_000_000  # KiB, of which VGG19's weights would be 561,200
+
+
+def test_networks_side_by_side_in_one_table_and_one_file(command, tmp_path):
+    path = own(tmp_path, SOUND)
+    words = ("--describe", f"mlp,{path}:tiny", "--set", "units=6", "--training", "adam", "--batch-size", "8")
+    done = command(*words, "--csv", tmp_path / "both.csv")
+    assert done.returncode == 0, done.stderr
+    assert "mlp: input 4, 3 classes, units=6 (as in experiment iris_hidden_units)" in done.stdout
+    assert "tiny: input 4, 3 classes, units=6 (as in experiment own)" in done.stdout
+    assert (
+        "batch of 8): parameters 372 bytes, activations 608 bytes, gradients 372 bytes, adam 744 bytes" in done.stdout
+    )
+    assert "network " in done.stdout
+    with open(tmp_path / "both.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    # 4-6-6-3 and 4-6-3, both with their input
+    assert [row["parameters"] for row in rows] == ["0", "30", "42", "21", "0", "30", "21"]
+    assert {row["network"] for row in rows} == {"mlp", f"{path}:tiny"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--describe", "lenet6"], "Unknown builder 'lenet6'. Did you mean 'lenet'?"),
+        (["--check", "inception_naive"], "'inception_naive' returns feature maps and is not trained."),
+        (["--describe", "mlp", "--dtype", "float33"], "Unknown data type 'float33'. Did you mean 'float32'?"),
+        (["--describe", "mlp", "--training", "adan"], "Unknown optimizer 'adan'. Did you mean 'adam'?"),
+        (["--describe", "mlp", "--set", "units=3,4"], "--describe takes one value for each option: --set units=3."),
+        (["--describe", "mlp", "--set", "unit=3"], "Unknown option of builder 'mlp' 'unit'. Did you mean 'units'?"),
+        (["--describe", "mlp", "--input-shape", "4,x"], "--input-shape: must be a whole number of at least 1."),
+        (["--describe", "mlp", "--trials", "3"], "--trials needs --experiment NAME."),
+        (["--describe", "mlp", "--csv", "nowhere/x.csv"], "The table cannot be written: "),
+        (["--experiment", "lenet5_mnist", "--csv", "x.csv"], "--csv needs --describe NAME."),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_mistakes_are_told_in_a_sentence(words, said, command):
+    done = command(*words)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) <= 3
+
+
+def test_importing_the_analysis_imports_nothing_heavy():
+    code = "import sys, analysis.describe, trials.outline; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not HEAVY & set(done.stdout.split())

@@ -1,0 +1,113 @@
+"""A builder's model without the memory of its weights: for whoever wants its layers and shapes alone."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trials import datasets
+from trials.environment import import_keras
+from trials.errors import UserError, first_line, unknown
+from trials.experiment import Builder, Experiment, Variant
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Call:
+    """How a builder is called, and where its input shape and classes come from."""
+
+    builder: Builder
+    arguments: Mapping[str, Any]
+    source: str
+
+    def __str__(self) -> str:
+        shape = "x".join(map(str, self.arguments["input_shape"]))
+        options = [
+            f"{name}={value}" for name, value in self.arguments.items() if name not in ("input_shape", "classes")
+        ]
+        classes = [f"{self.arguments['classes']} classes"] if "classes" in self.arguments else []
+        return f"{self.builder.__name__}: {', '.join([f'input {shape}', *classes, *options])} ({self.source})"
+
+
+def plan(
+    builder: Builder,
+    experiments: Sequence[Experiment] = (),
+    options: Mapping[str, Any] | None = None,
+    input_shape: Shape | None = None,
+    classes: int | None = None,
+    base: Path | None = None,
+) -> Call:
+    """The call of a builder for what is asked, else what an experiment gives it, else its own defaults.
+
+    Raises UserError for options that it does not have, and where shape or classes are nowhere said.
+    """
+    accepted = Variant("builder", builder).accepts()
+    for name in options or {}:
+        if name not in accepted:
+            raise unknown(f"option of builder '{builder.__name__}'", name, accepted)
+    wanted = [name for name in ("input_shape", "classes") if name in inspect.signature(builder).parameters]
+    asked = {"input_shape": input_shape, "classes": classes}
+    given = {name: value for name, value in asked.items() if value is not None}
+    source = "as given"
+    if len(given) < len(wanted):
+        known, source = _known(builder, experiments, base)
+        given = {**known, **given}
+    for name in wanted:
+        if name not in given:
+            what, option = (
+                ("shape of its input", "--input-shape H,W,C") if name == "input_shape" else (name, "--classes N")
+            )
+            raise UserError(
+                f"No experiment uses '{builder.__name__}' and it has no default {what}.\nGive it with {option}."
+            )
+    return Call(builder, {**{name: given[name] for name in wanted}, **(options or {})}, source)
+
+
+def _known(builder: Builder, experiments: Sequence[Experiment], base: Path | None) -> tuple[dict[str, Any], str]:
+    for experiment in experiments:
+        for variant in experiment.variants:
+            if variant.builder is builder:
+                shape, classes = datasets.shape(experiment.data, base)
+                return {"input_shape": shape, "classes": classes}, f"as in experiment {experiment.name}"
+    parameters = inspect.signature(builder).parameters
+    own = {name: parameters[name].default for name in ("input_shape", "classes") if name in parameters}
+    return {name: value for name, value in own.items() if value is not inspect.Parameter.empty}, "its defaults"
+
+
+def model(call: Call) -> Any:
+    """The model, built; its variables have shapes and no values unless the builder insists.
+
+    Raises UserError where the builder fails or returns no model.
+    """
+    keras = import_keras()
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            built = _built(call)
+    except Exception:  # some builders compute with their variables, which takes real ones
+        try:
+            built = _built(call)
+        except Exception as error:
+            raise UserError(f"The builder failed for {call}: {first_line(error)}") from error
+    finally:
+        _leave_without_values()
+    if not isinstance(built, keras.Model):
+        raise UserError(
+            f"The builder '{call.builder.__name__}' must return a keras.Model. Received: {type(built).__name__}."
+        )
+    return built
+
+
+def _built(call: Call) -> Any:
+    built = call.builder(**call.arguments)
+    if isinstance(built, import_keras().Model) and not built.built:
+        built.build((None, *call.arguments["input_shape"]))
+    return built
+
+
+def _leave_without_values() -> None:
+    """Keras keeps a list of the variables still to be initialised, and would do so with the next model."""
+    from keras.src.backend.common import global_state
+
+    global_state.set_global_attribute("uninitialized_variables", [])
