@@ -120,7 +120,7 @@ def _changes(declared: Configuration, group: Sequence[Record]) -> list[str]:
     return [
         f"{name}={value}"
         for part in ("options", "protocol", "data")
-        for name, value in trained[part].items()
+        for name, value in trained.get(part, {}).items()
         if value != wanted[part].get(name)
     ]
 

@@ -8,9 +8,11 @@ from trials.check import check
 
 LARGEST = 5_000_000
 "Parameters; what is larger is built and called, no more: its training would take longer than all other tests."
+LARGE = ("alexnet", "vgg16", "vgg19")
+NAMES = [pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name for name in BUILDERS]
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_builder_satisfies_every_requirement(name, keras):
     found = list(check(BUILDERS[name], list(EXPERIMENTS.values()), largest=LARGEST))
     assert [str(finding) for finding in found if finding.status == "FAILED"] == []
