@@ -210,6 +210,7 @@ def report(folders: list[Path]) -> int:
 
     for path in folders:
         folder = Folder.existing(path)
+        print(*folder.problems, sep="\n", end="\n" if folder.problems else "", file=sys.stderr)
         try:
             print(reporter.write(folder, find_again(folder)[0]))
             drawn = ", ".join(figure.name for figure in plots.draw(path))
@@ -227,6 +228,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     from trials.store import Folder
 
     folder = Folder.existing(arguments.evaluate, lock=False)
+    print(*folder.problems, sep="\n", end="\n" if folder.problems else "", file=sys.stderr)
     declared, extra = find_again(folder)
     return measure(folder, declared, data_directory(arguments.data_dir), extra.get("base"), arguments.device)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from trials.engines.results import Epoch, Figures, TrialResult
 from trials.errors import UserError
 from trials.experiment import Configuration, Data, Experiment, Protocol, Variant
-from trials.store import METRICS, Folder, Record, configuration_key, grouped, place, write_tables
+from trials.store import METRICS, Folder, Record, configuration_key, grouped, place, weights_name, write_tables
 
 HEADER = {"experiment": "widths", "swept": ["units"], "first seed": 0, "data": {"source": "iris", "scale": None}}
 PROTOCOL = Protocol(epochs=2, loss="mse")
@@ -476,3 +476,20 @@ def test_a_table_is_replaced_as_a_whole_or_not_at_all(tmp_path):
 def test_run_json_reads_back_with_paths_as_text(tmp_path):
     Folder(tmp_path, {}).write_json("run.json", {"seed": 1, "path": Path("a")})
     assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8")) == {"seed": 1, "path": "a"}
+
+
+def test_what_failed_never_takes_the_place_of_what_ended_well(tmp_path):
+    good = record(accuracy=0.75)
+    written(tmp_path, good, record(status="failed"))
+    (kept,) = reread(tmp_path).records.values()
+    assert (kept.result.status, kept.result.metrics["test_accuracy"]) == ("ok", 0.75)
+    written(tmp_path / "other", record(status="failed"), good)
+    assert [one.result.status for one in reread(tmp_path / "other").records.values()] == ["ok"]
+
+
+def test_a_trials_weights_have_the_same_name_before_and_after_reading_back(tmp_path):
+    schedule = {"class_name": "ExponentialDecay", "config": {"decay_steps": 10, "decay_rate": 0.5}}
+    one = record(of=configuration(units=10, activation="relu", learning_rate=schedule))
+    written(tmp_path, one)
+    (again,) = reread(tmp_path).records.values()
+    assert weights_name(again.key, 1) == weights_name(one.key, 1)

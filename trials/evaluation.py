@@ -20,6 +20,8 @@ def evaluate(folder: Folder, declared: Experiment, directory: Path | None, base:
     weights were not kept or are damaged, and where data or builder are not those of the folder.
     """
     records = [record for record in folder.ordered(declared) if record.result.status == "ok"]
+    if not records:
+        raise UserError(f"No trial in {folder.path} ended well: there are no weights to measure.")
     contents = {id(record): _weights(folder, record) for record in records}
     groups = [(_configuration(declared, group[0]), group) for group in grouped(records)]
     samples = _samples(folder, declared, directory, base)

@@ -25,8 +25,8 @@ Row = Mapping[str, Any]
 
 
 def plain(value: Any) -> Any:
-    """A declaration as it reads back from JSON."""
-    return json.loads(json.dumps(value))
+    """A declaration as it reads back from the journal, the order of its names included."""
+    return json.loads(json.dumps(value, sort_keys=True))
 
 
 def configuration_key(configuration: Configuration) -> dict[str, Any]:
@@ -108,7 +108,9 @@ class Folder:
             )
         with open(path / "journal.jsonl", encoding="utf-8", errors="replace") as lines:
             entry = _checked(next(lines, ""))
-        folder = cls(path, entry["header"] if entry and entry["record"] == "header" else {})
+        if entry is None or entry["record"] != "header":
+            raise UserError(f"{path} holds no results that can be read: the first line of its journal is damaged.")
+        folder = cls(path, entry["header"])
         if lock:
             folder.read()
         else:
@@ -183,7 +185,10 @@ class Folder:
             )
 
     def _keep(self, record: Record) -> None:
-        self.records[record.place, record.result.trial] = record
+        """The latest counts, but what failed never takes the place of what ended well."""
+        earlier = self.records.get((record.place, record.result.trial))
+        if earlier is None or earlier.result.status != "ok" or record.result.status == "ok":
+            self.records[record.place, record.result.trial] = record
 
     def _compare(self, header: Mapping[str, Any]) -> None:
         self._earlier_device = header.get("device")
