@@ -202,15 +202,23 @@ def find_again(folder: Any) -> tuple[Experiment, dict[str, Any]]:
     return find(file or folder.header["experiment"])
 
 
+def existing(path: Path, lock: bool = True) -> Any:
+    """A results folder to be read; what is damaged in it is told."""
+    from trials.store import Folder
+
+    opened = Folder.existing(path, lock)
+    for problem in opened.problems:
+        print(problem, file=sys.stderr)
+    return opened
+
+
 def report(folders: list[Path]) -> int:
     """Tables and figures from the journals alone; needs no TensorFlow for the zoo's experiments."""
     from trials import plots
     from trials import report as reporter
-    from trials.store import Folder
 
     for path in folders:
-        folder = Folder.existing(path)
-        print(*folder.problems, sep="\n", end="\n" if folder.problems else "", file=sys.stderr)
+        folder = existing(path)
         try:
             print(reporter.write(folder, find_again(folder)[0]))
             drawn = ", ".join(figure.name for figure in plots.draw(path))
@@ -225,10 +233,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
     """Kept weights, measured again."""
     from trials.datasets import data_directory
     from trials.evaluation import evaluate as measure
-    from trials.store import Folder
 
-    folder = Folder.existing(arguments.evaluate, lock=False)
-    print(*folder.problems, sep="\n", end="\n" if folder.problems else "", file=sys.stderr)
+    folder = existing(arguments.evaluate, lock=False)
     declared, extra = find_again(folder)
     return measure(folder, declared, data_directory(arguments.data_dir), extra.get("base"), arguments.device)
 
@@ -410,8 +416,9 @@ def check_modes(arguments: argparse.Namespace) -> None:
     """Raises UserError for options that would have no effect."""
     modes = ("experiment", "list", "report", "evaluate", "check", "describe", "version", "help")
     useful = [*modes, *(name for mode, names in USEFUL.items() if getattr(arguments, mode) for name in names)]
+    options = parser()
     given = [
-        name for name, value in vars(arguments).items() if value != parser().get_default(name) and name not in useful
+        name for name, value in vars(arguments).items() if value != options.get_default(name) and name not in useful
     ]
     alone = [name for name in given if name in DESCRIBING]
     if alone:

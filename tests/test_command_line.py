@@ -16,8 +16,8 @@ import pytest
 
 from tests.conftest import ROOT, needs_data
 from trials import statistics
+from trials.experiment import METRICS
 from trials.seeds import Stream, integer
-from trials.store import METRICS
 
 # A lazily loaded keras stands in sys.modules under its own name; keras.src comes with the real one.
 HEAVY = {"pandas", "scipy", "sklearn", "matplotlib", "tensorflow", "keras.src", "jax", "torch"}

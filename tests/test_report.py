@@ -5,10 +5,11 @@ import math
 import pytest
 
 from trials.engines.results import Epoch, Figures, TrialResult
-from trials.experiment import Configuration, Data, Experiment, Protocol, Published, Variant
+from trials.experiment import METRICS, Configuration, Data, Experiment, Protocol, Published, Variant
 from trials.override import override
 from trials.report import PUBLISHED_COLUMNS, failures, published_rows, published_text, summary_table, write
-from trials.store import METRICS, Folder, Record, configuration_key, write_tables
+from trials.store import Folder, Record, configuration_key
+from trials.tables import write_tables
 
 
 def network(input_shape, classes, units=4):

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from trials.engines.results import Epoch, Figures, TrialResult
 from trials.errors import UserError
-from trials.experiment import Configuration, Data, Experiment, Protocol, Variant
-from trials.store import METRICS, Folder, Record, configuration_key, grouped, place, weights_name, write_tables
+from trials.experiment import METRICS, Configuration, Data, Experiment, Protocol, Variant
+from trials.store import Folder, Record, configuration_key, place, weights_name
+from trials.tables import grouped, write_tables
 
 HEADER = {"experiment": "widths", "swept": ["units"], "first seed": 0, "data": {"source": "iris", "scale": None}}
 PROTOCOL = Protocol(epochs=2, loss="mse")

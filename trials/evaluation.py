@@ -10,7 +10,8 @@ from trials import datasets, environment
 from trials.engines.results import Figures, TrialResult, Unit
 from trials.errors import UserError
 from trials.experiment import Configuration, Experiment, Protocol
-from trials.store import Folder, Record, configuration_key, grouped, plain
+from trials.store import Folder, Record, configuration_key, plain
+from trials.tables import grouped
 
 
 def evaluate(folder: Folder, declared: Experiment, directory: Path | None, base: Path | None, device: str) -> int:

@@ -253,6 +253,14 @@ class Variant:
         return tuple(name for name in named if name not in ("input_shape", "classes"))
 
 
+def check_options(builder: Builder, options: Mapping[str, Any]) -> None:
+    """Raises UserError for names that are no options of the builder."""
+    accepted = Variant("builder", builder).accepts()
+    for name in options:
+        if name not in accepted:
+            raise unknown(f"option of builder '{builder.__name__}'", name, accepted)
+
+
 @dataclass(frozen=True)
 class Published:
     """A figure from a source document, with the number of runs behind each configuration it averages.

@@ -8,8 +8,8 @@ from typing import Any
 
 from trials import datasets
 from trials.environment import import_keras
-from trials.errors import UserError, first_line, unknown
-from trials.experiment import Builder, Experiment, Variant
+from trials.errors import UserError, first_line
+from trials.experiment import Builder, Experiment, check_options
 
 Shape = tuple[int, ...]
 
@@ -43,10 +43,7 @@ def plan(
 
     Raises UserError for options that it does not have, and where shape or classes are nowhere said.
     """
-    accepted = Variant("builder", builder).accepts()
-    for name in options or {}:
-        if name not in accepted:
-            raise unknown(f"option of builder '{builder.__name__}'", name, accepted)
+    check_options(builder, options or {})
     wanted = [name for name in ("input_shape", "classes") if name in inspect.signature(builder).parameters]
     asked = {"input_shape": input_shape, "classes": classes}
     given = {name: value for name, value in asked.items() if value is not None}

@@ -16,9 +16,8 @@ from trials.store import (
     configuration_key,
     configuration_place,
     epoch_row,
-    grouped,
-    write_tables,
 )
+from trials.tables import grouped, write_tables
 
 PUBLISHED_COLUMNS = (
     "source",

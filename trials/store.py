@@ -1,4 +1,4 @@
-"""The results folder: an append-only journal, the tables derived from it, its lock."""
+"""The results folder: an append-only journal, its lock, and how its files are written."""
 
 import csv
 import hashlib
@@ -12,15 +12,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from trials import statistics
 from trials.engines.results import Epoch, Figures, TrialResult
 from trials.errors import UserError
-from trials.experiment import BATCH_LOSS, DATA_NAMES, METRICS, Configuration, Experiment
+from trials.experiment import BATCH_LOSS, DATA_NAMES, Configuration, Experiment
 from trials.sources import source_hash
 
-RESULT_COLUMNS = ("trial", "seed", "status", "epochs", "best_epoch", *METRICS, "parameters", "error")
-BATCH_NORM_COLUMNS = ("channel", "gamma", "beta", "moving_mean", "moving_variance")
-TIMING_COLUMNS = ("trial", "seed", "engine", "epochs", "seconds", "finished", "host")
 Row = Mapping[str, Any]
 
 
@@ -346,83 +342,6 @@ class Folder:
         partial.replace(self.path / name)
 
 
-def write_tables(folder: Folder, experiment: Experiment) -> list[Row]:
-    """Derives trials.csv, epochs.csv, summary.csv, timings.csv and, where recorded, batch_norm.csv.
-
-    Returns the summary's rows.
-    """
-    records = folder.ordered(experiment)
-    swept = tuple(folder.header["swept"])
-    which = ("experiment", "variant", *swept)
-    folder.write_table(
-        "trials.csv", (*which, *RESULT_COLUMNS), (_trial_row(experiment.name, record) for record in records)
-    )
-    epoch_rows = [row for record in records for row in _epoch_rows(experiment.name, record)]
-    metrics = (*METRICS, BATCH_LOSS) if any(BATCH_LOSS in row for row in epoch_rows) else METRICS
-    folder.write_table("epochs.csv", (*which, "trial", "seed", "epoch", *metrics), epoch_rows)
-    norms = [row for record in records for row in _batch_norm_rows(record)]
-    if norms:
-        folder.write_table("batch_norm.csv", ("variant", *swept, "trial", "layer", *BATCH_NORM_COLUMNS), norms)
-    folder.write_table(
-        "timings.csv", (*which, *TIMING_COLUMNS), (_trial_row(experiment.name, record) for record in records)
-    )
-    summary = [_summary_row(group) for group in grouped(records)]
-    figures = tuple(f"{metric}_{suffix}" for metric in METRICS for suffix in statistics.SUFFIXES)
-    folder.write_table("summary.csv", ("variant", *swept, "n", "failed", *figures), summary)
-    return summary
-
-
-def grouped(records: Sequence[Record]) -> list[list[Record]]:
-    """Ordered records, one list a configuration."""
-    groups: dict[tuple[str, str], list[Record]] = {}
-    for record in records:
-        groups.setdefault(record.place, []).append(record)
-    return list(groups.values())
-
-
-def _summary_row(group: Sequence[Record]) -> Row:
-    good = [record.result.metrics for record in group if record.result.status == "ok"]
-    row: dict[str, Any] = {
-        "variant": group[0].key["variant"],
-        **group[0].key["values"],
-        "n": len(good),
-        "failed": len(group) - len(good),
-    }
-    for metric in METRICS:
-        values = [value for metrics in good if (value := metrics[metric]) is not None]
-        row |= {f"{metric}_{suffix}": value for suffix, value in statistics.summarize(values).items()}
-    return row
-
-
-def _trial_row(experiment: str, record: Record) -> Row:
-    result = record.result
-    return {
-        "experiment": experiment,
-        "variant": record.key["variant"],
-        **record.key["values"],
-        **{
-            name: getattr(result, name)
-            for name in ("trial", "seed", "status", "epochs", "best_epoch", "parameters", "error", "engine", "seconds")
-        },
-        **result.metrics,
-        "finished": record.finished,
-        "host": record.host,
-    }
-
-
-def _epoch_rows(experiment: str, record: Record) -> Iterable[Row]:
-    for epoch in record.result.curve:
-        yield {**_trial_row(experiment, record), **dict.fromkeys(METRICS), **epoch_row(epoch)}
-
-
-def _batch_norm_rows(record: Record) -> Iterable[Row]:
-    """One row a channel; channels count from 1."""
-    where = {"variant": record.key["variant"], **record.key["values"], "trial": record.result.trial}
-    for layer, parameters in record.result.batch_norm.items():
-        for channel, values in enumerate(zip(*parameters.values(), strict=True), 1):
-            yield {**where, "layer": layer, "channel": channel, **dict(zip(parameters, values, strict=True))}
-
-
 def epoch_row(epoch: Epoch) -> dict[str, Any]:
     """One epoch of a learning curve as epochs.csv and the journal hold it."""
     row: dict[str, Any] = {"epoch": epoch.epoch, "train_accuracy": epoch.train_accuracy, "train_loss": epoch.train_loss}
@@ -439,7 +358,7 @@ def _epoch(row: Row) -> Epoch:
     def figures(name: str) -> Figures | None:
         if f"{name}_accuracy" not in row:
             return None
-        return Figures(row[f"{name}_accuracy"], row[f"{name}_loss"], row.get(f"{name}_loss_over_batches"))
+        return Figures(row[f"{name}_accuracy"], row[f"{name}_loss"], row.get(BATCH_LOSS) if name == "test" else None)
 
     return Epoch(row["epoch"], row["train_loss"], row["train_accuracy"], figures("validation"), figures("test"))
 

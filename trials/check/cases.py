@@ -14,8 +14,7 @@ from trials import datasets
 from trials.check.engines import STEPS, Trained, train
 from trials.engines.model import fresh_model
 from trials.environment import import_keras
-from trials.errors import unknown
-from trials.experiment import Builder, Configuration, Data, Experiment, Protocol, Variant
+from trials.experiment import Builder, Configuration, Data, Experiment, Protocol, Variant, check_options
 from trials.splits import Parts, split
 
 SEED = 3
@@ -78,10 +77,7 @@ def plan(
     builder: Builder, experiments: Sequence[Experiment], options: Mapping[str, Any] | None, base: Path | None
 ) -> list[Case]:
     """A case for each set of options in use and for the defaults, the fullest first; or one for `options`."""
-    accepted = Variant("builder", builder).accepts()
-    for name in options or {}:
-        if name not in accepted:
-            raise unknown(f"option of builder '{builder.__name__}'", name, accepted)
+    check_options(builder, options or {})
     used = [(e, c) for e in experiments for v in e.variants if v.builder is builder for c in _ends(e, v)]
     if not used:
         return [_guessed(builder, options or {})]
