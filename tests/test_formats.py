@@ -77,7 +77,11 @@ def test_a_damaged_idx_file_is_named_with_what_is_wrong(path, compress, content,
         read_idx(path, compress(content))
 
 
-@pytest.mark.parametrize("content", [gzip.compress(SOUND)[:-9], gzip.compress(SOUND) + b"junk", b"\x1f\x8b\x08junk"])
+@pytest.mark.parametrize(
+    "content",
+    [gzip.compress(SOUND)[:-9], gzip.compress(SOUND) + b"junk", b"\x1f\x8b\x08junk"],
+    ids=["cut off", "junk after it", "only a header"],
+)
 def test_a_damaged_gzip_stream_is_said_to_be_one(path, content):
     with pytest.raises(UserError, match="it cannot be decompressed"):
         read_idx(path, content)

@@ -125,11 +125,11 @@ S004 = [
 @pytest.mark.parametrize(
     ("options", "optional"),
     [
-        ({}, set()),
-        ({"weight_decay": 1e-4}, set()),
-        ({"dropout": 0.5}, {"Dropout"}),
-        ({"batch_norm": True}, {"BatchNormalization"}),
-        ({"batch_norm": True, "dropout": 0.5}, {"BatchNormalization", "Dropout"}),
+        ({}, ()),
+        ({"weight_decay": 1e-4}, ()),
+        ({"dropout": 0.5}, ("Dropout",)),
+        ({"batch_norm": True}, ("BatchNormalization",)),
+        ({"batch_norm": True, "dropout": 0.5}, ("BatchNormalization", "Dropout")),
     ],
     ids=str,
 )
@@ -164,9 +164,9 @@ S000 = [
 @pytest.mark.parametrize(
     ("options", "optional"),
     [
-        ({}, set()),
-        ({"batch_norm": True}, {"BatchNormalization"}),
-        ({"batch_norm": True, "dropout": 0.3}, {"BatchNormalization", "Dropout"}),
+        ({}, ()),
+        ({"batch_norm": True}, ("BatchNormalization",)),
+        ({"batch_norm": True, "dropout": 0.3}, ("BatchNormalization", "Dropout")),
     ],
     ids=str,
 )
