@@ -370,22 +370,17 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = []
     for name in arguments.experiment:
         declared, extra = find(name)
+        changes = {"epochs": arguments.epochs, "values": all_values(arguments.set)}
         variants = tuple(arguments.variants.split(",")) if arguments.variants else ()
-        asked = override(
-            declared,
-            trials=arguments.trials,
-            epochs=arguments.epochs,
-            variants=variants,
-            values=all_values(arguments.set),
-        )
-        chosen.append((declared, asked, extra))
+        asked = override(declared, trials=arguments.trials, variants=variants, **changes)
+        chosen.append((declared, override(declared, **changes), asked, extra))
     names = [declared.name for declared, *_ in chosen]
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"The experiment '{name}' is named twice.")
     directory = data_directory(arguments.data_dir)
     plans = []
-    for declared, asked, extra in chosen:
+    for declared, changed, asked, extra in chosen:
         settings = runner.Settings(
             results=arguments.results,
             data_directory=directory,
@@ -403,7 +398,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.dry_run:
             print(runner.describe(asked, settings))
         else:
-            plans.append((declared, asked, settings))
+            plans.append(runner.Plan(declared, changed, asked, settings))
     return runner.run(plans) if plans else 0
 
 

@@ -11,7 +11,8 @@ import pytest
 from experiments import EXPERIMENTS
 from trials.errors import UserError
 from trials.evaluation import evaluate
-from trials.store import Folder, weights_name
+from trials.keys import weights_name
+from trials.store import Folder
 
 INLINE = ("--executor", "inline")
 RUN = ("--experiment", "iris_hidden_units", "--set", "units=4,8", "--trials", "2", "--epochs", "2", *INLINE)

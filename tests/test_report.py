@@ -4,11 +4,13 @@ import math
 
 import pytest
 
+from trials.datasets import declaration
 from trials.engines.results import Epoch, Figures, TrialResult
 from trials.experiment import METRICS, Configuration, Data, Experiment, Protocol, Published, Variant
+from trials.keys import configuration_key
 from trials.override import override
 from trials.report import PUBLISHED_COLUMNS, failures, published_rows, published_text, summary_table, write
-from trials.store import Folder, Record, configuration_key
+from trials.store import Folder, Record
 from trials.tables import write_tables
 
 
@@ -48,7 +50,7 @@ def records(units, *accuracies, variant="mlp", status="ok", error="", **others):
 def published(value=0.5, runs=1, measured=(), **more):
     """The row of one figure, without a `where` the mean over both widths."""
     declared = dataclasses.replace(SMALL, published=(Published(value, runs, "S1", **more),))
-    (row,) = published_rows(declared, measured)
+    (row,) = published_rows(declared, measured, declaration(declared.data))
     return row
 
 
@@ -100,7 +102,7 @@ def test_a_figure_may_be_of_one_variant_and_of_another_metric():
     figure = Published(0.9, 1, "S1", metric="train_accuracy", where={"variant": "deep", "units": 10})
     declared = dataclasses.replace(SMALL, variants=both, published=(figure,))
     measured = [*TEN, *records(10, 0.1, 0.2, variant="deep", train_accuracy=0.25)]
-    (row,) = published_rows(declared, measured)
+    (row,) = published_rows(declared, measured, declaration(declared.data))
     assert (row["measured_mean"], row["where"]) == (0.25, "variant=deep units=10")
 
 
@@ -164,9 +166,18 @@ def test_what_the_command_line_changed_makes_a_figure_not_comparable_and_is_name
     ]
     if declared.sweep:
         declared = dataclasses.replace(declared, published=(Published(0.5, 1, "S1", where=AT_TEN),))
-    (row,) = published_rows(declared, measured)
+    (row,) = published_rows(declared, measured, declaration(declared.data))
     expected = ("inside", "") if changed is None else ("not comparable", f"changed here: {changed}")
     assert (row["verdict"], row["note"]) == expected
+
+
+def test_a_figure_is_not_comparable_where_the_data_was_read_otherwise_or_the_builder_has_changed():
+    declared = dataclasses.replace(SMALL, published=(Published(0.5, 1, "S1", where=AT_TEN),))
+    (row,) = published_rows(declared, TEN, {**declaration(declared.data), "scale": 16})
+    assert (row["verdict"], row["note"]) == ("not comparable", "changed here: scale=16")
+    changed = [dataclasses.replace(one, key={**one.key, "source": "0" * 64}) for one in TEN]
+    (row,) = published_rows(declared, changed, declaration(declared.data))
+    assert (row["verdict"], row["note"]) == ("not comparable", "changed here: the source")
 
 
 def test_a_figure_from_another_kind_of_experiment_is_not_like_with_like_and_says_why():
@@ -187,19 +198,20 @@ def test_a_figure_of_a_metric_that_no_trial_recorded_is_not_measured():
 
 def test_a_figure_that_every_trial_gave_is_inside():
     declared = dataclasses.replace(SMALL, sweep={"units": (1, 2, 3)}, published=(Published(0.1, 1, "S1"),))
-    (row,) = published_rows(declared, [one for units in (1, 2, 3) for one in records(units, 0.1, 0.1)])
+    measured = [one for units in (1, 2, 3) for one in records(units, 0.1, 0.1)]
+    (row,) = published_rows(declared, measured, declaration(declared.data))
     assert row["verdict"] == "inside"
 
 
 def test_published_csv_has_a_row_a_figure(tmp_path):
     figures = (Published(0.5, 1, "S1", where=AT_TEN), Published(0.5, 2, "S2"))
-    folder = Folder(tmp_path, {"swept": ["units"]})
+    folder = Folder(tmp_path, {"swept": ["units"], "data": declaration(SMALL.data)})
     folder.begin("cpu")
     for one in TEN:
         folder.add(one)
     declared = dataclasses.replace(SMALL, published=figures)
     text = write(folder, declared)
-    found = published_rows(declared, TEN)
+    found = published_rows(declared, TEN, declaration(declared.data))
     folder.close()
     with open(tmp_path / "published.csv", encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from trials.engines.results import Epoch, Figures, TrialResult
 from trials.errors import UserError
 from trials.experiment import METRICS, Configuration, Data, Experiment, Protocol, Variant
-from trials.store import Folder, Record, configuration_key, place, weights_name
+from trials.keys import configuration_key, place, weights_name
+from trials.store import Folder, Record
 from trials.tables import grouped, write_tables
 
 HEADER = {"experiment": "widths", "swept": ["units"], "first seed": 0, "data": {"source": "iris", "scale": None}}
@@ -34,6 +35,17 @@ EXPERIMENT = Experiment(
     protocol=PROTOCOL,
     sweep={"units": (10, 20)},
 )
+
+
+def another(input_shape, classes, units=4):
+    raise AssertionError("a record never builds")
+
+
+def asking(configuration):
+    """An experiment that asks for this configuration's variant, protocol and data."""
+    return dataclasses.replace(
+        EXPERIMENT, variants=(configuration.variant,), protocol=configuration.protocol, data=configuration.data
+    )
 
 
 def configuration(variant="b", protocol=PROTOCOL, **values):
@@ -202,11 +214,11 @@ OTHERS = [
     ),
     (
         dataclasses.replace(configuration(), variant=Variant("b", network, {"activation": "elu"})),
-        "options of b units=10 was activation=None, now it is activation=elu",
+        "options of b units=10 was activation=relu, now it is activation=elu",
     ),
     (
-        dataclasses.replace(configuration(), variant=Variant("b", metrics)),
-        "builder of b .* was network, now it is metrics",
+        dataclasses.replace(configuration(), variant=Variant("b", another)),
+        "builder of b .* was network, now it is another",
     ),
 ]
 
@@ -215,14 +227,33 @@ OTHERS = [
 def test_another_protocol_or_builder_is_refused_with_the_difference_and_a_way_out(tmp_path, other, message):
     written(tmp_path / "r", record(1))
     with pytest.raises(UserError, match=f"{message}.\nUse --fresh .* or --results DIR.$"):
-        reread(tmp_path / "r").missing(other, [(1, 0)])
+        reread(tmp_path / "r").check(asking(other))
+
+
+def test_all_results_of_a_folder_must_be_such_as_one_command_makes_whichever_are_asked_for(tmp_path):
+    """Asking for one width after another must not mix two protocols or two ways to prepare the data."""
+    written(tmp_path / "r", record(1))
+    folder = reread(tmp_path / "r")
+    longer = dataclasses.replace(EXPERIMENT, protocol=Protocol(epochs=3, loss="mse"), sweep={"units": (20,)})
+    with pytest.raises(UserError, match="protocol of b units=10 was epochs=2, now it is epochs=3"):
+        folder.check(longer)
+    normalised = dataclasses.replace(EXPERIMENT.data, mean="train", std="train")
+    with pytest.raises(UserError, match="data of b units=10 was mean=None, std=None, now it is mean=train, std=train"):
+        folder.check(dataclasses.replace(EXPERIMENT, data=normalised, sweep={"units": (20,)}))
+    folder.check(dataclasses.replace(EXPERIMENT, sweep={"units": (20,)}))
+
+
+def test_an_option_given_as_its_default_and_variants_no_longer_declared_are_no_difference(tmp_path):
+    given = dataclasses.replace(configuration(), variant=Variant("b", network, {"activation": "relu"}))
+    written(tmp_path / "r", record(1), record(1, of=configuration("gone", Protocol(epochs=7, loss="mse"))))
+    reread(tmp_path / "r").check(asking(given))
 
 
 def test_another_text_of_the_builders_file_is_refused(tmp_path):
     added = record(1)
     written(tmp_path / "r", dataclasses.replace(added, key={**added.key, "source": "0" * 64}))
     with pytest.raises(UserError, match=r"source of b units=10 was 000000000000\.\.\., now it is [0-9a-f]{12}\.\.\.\."):
-        reread(tmp_path / "r").missing(configuration(), [(1, 0)])
+        reread(tmp_path / "r").check(EXPERIMENT)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +294,7 @@ def test_a_key_tells_how_the_data_is_divided_and_normalised(tmp_path, name):
     assert configuration_key(other)["data"] == {**configuration_key(normalised)["data"], name: DIVISIONS[name]}
     written(tmp_path / "r", record(1, of=normalised))
     with pytest.raises(UserError, match=f"data of b units=10 was {name}=.*, now it is {name}={DIVISIONS[name]}"):
-        reread(tmp_path / "r").missing(other, [(1, 0)])
+        reread(tmp_path / "r").check(asking(other))
 
 
 # the folder

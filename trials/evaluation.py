@@ -1,16 +1,15 @@
 """Kept weights measured again: do they give the test accuracies that the tables hold?"""
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tabulate import tabulate
 
 from trials import datasets, environment
 from trials.engines.results import Figures, TrialResult, Unit
 from trials.errors import UserError
-from trials.experiment import Configuration, Experiment, Protocol
-from trials.store import Folder, Record, configuration_key, plain
+from trials.experiment import Configuration, Experiment
+from trials.keys import as_trained, at, differences, plain
+from trials.store import Folder, Record
 from trials.tables import grouped
 
 
@@ -56,14 +55,11 @@ def _weights(folder: Folder, record: Record) -> bytes:
 def _configuration(declared: Experiment, record: Record) -> Configuration:
     """The configuration a record was trained as, whatever the command line had changed."""
     key = record.key
-    known = {variant.name: variant for variant in declared.variants}
-    if key["variant"] not in known:
+    here = at(key, declared)
+    if here is None:
         raise UserError(f"The experiment '{declared.name}' has no variant '{key['variant']}' any more.")
-    variant = replace(known[key["variant"]], options=key["options"])
-    protocol = Protocol(**{**key["protocol"], "record": tuple(key["protocol"]["record"])})
-    data: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in key["data"].items()}
-    found = Configuration(variant, key["values"], protocol, replace(declared.data, **data))
-    if configuration_key(found)["source"] != key["source"]:
+    found = as_trained(key, here)
+    if "source" in differences(key, found):
         raise UserError(f"The builder '{key['builder']}' is not the one that was trained: its file has changed.")
     return found
 

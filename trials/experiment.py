@@ -365,10 +365,11 @@ class Experiment:
         for variant in self.variants:
             names = [name for name in self.sweep if name in variant.accepts() or name in FIELDS]
             for values in itertools.product(*(self.sweep[name] for name in names)):
-                found.append(self._configuration(variant, dict(zip(names, values, strict=True))))
+                found.append(self.configuration(variant, dict(zip(names, values, strict=True))))
         return tuple(found)
 
-    def _configuration(self, variant: Variant, values: dict[str, Any]) -> Configuration:
+    def configuration(self, variant: Variant, values: Mapping[str, Any]) -> Configuration:
+        """The variant at one value for each swept hyperparameter that it has."""
         changes = {**variant.protocol, **{name: values[name] for name in values if name in PROTOCOL_NAMES}}
         divided = {**variant.data, **{name: values[name] for name in values if name in DATA_NAMES}}
         protocol, data = dataclasses.replace(self.protocol, **changes), dataclasses.replace(self.data, **divided)

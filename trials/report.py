@@ -1,22 +1,17 @@
 """What a run says at its end: the table, published figures beside measured ones, and where the files are."""
 
-import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
 from trials import statistics
+from trials.datasets import declaration
 from trials.experiment import Configuration, Experiment, Published
-from trials.store import (
-    Folder,
-    Record,
-    Row,
-    configuration_key,
-    configuration_place,
-    epoch_row,
-)
+from trials.keys import configuration_place, difference, differences
+from trials.store import Folder, Record, Row, epoch_row
 from trials.tables import grouped, write_tables
 
 PUBLISHED_COLUMNS = (
@@ -37,7 +32,7 @@ def write(folder: Folder, declared: Experiment) -> str:
     """Derives every table of a results folder from its journal; returns what a terminal shows of them."""
     summary = write_tables(folder, declared)
     records = folder.ordered(declared)
-    published = published_rows(declared, records)
+    published = published_rows(declared, records, folder.header["data"])
     folder.write_table("published.csv", PUBLISHED_COLUMNS, published)
     source = f" ({declared.source})" if declared.source else ""
     title = f"{declared.name}{source}: test accuracy (a fraction) over n trials"
@@ -52,13 +47,31 @@ def tables(folder: Path) -> list[str]:
     return [name for name in first if name in found] + [name for name in found if name not in first]
 
 
-def published_rows(declared: Experiment, records: Sequence[Record]) -> list[Row]:
-    """Each published figure beside the interval in which the mean of that many new runs would fall."""
-    groups = grouped(records)
-    return [_published_row(figure, declared, groups) for figure in declared.published]
+@dataclass(frozen=True)
+class _Measured:
+    """A declared configuration, its records, and in what these were trained otherwise than declared."""
+
+    configuration: Configuration
+    group: Sequence[Record]
+    changes: Sequence[str]
 
 
-def _published_row(figure: Published, declared: Experiment, groups: Sequence[Sequence[Record]]) -> Row:
+def published_rows(declared: Experiment, records: Sequence[Record], data: Mapping[str, Any]) -> list[Row]:
+    """Each published figure beside the interval in which the mean of that many new runs would fall.
+
+    `data` is what the folder's header says of the data that all its trials read.
+    """
+    groups = {group[0].place: group for group in grouped(records)}
+    read = _names(difference(dict(data), declaration(declared.data))[0])
+    measured = []
+    for configuration in declared.configurations():
+        group = groups.get(configuration_place(configuration), [])
+        changes = [*_changes(configuration, group), *read] if group else []
+        measured.append(_Measured(configuration, group, changes))
+    return [_published_row(figure, measured) for figure in declared.published]
+
+
+def _published_row(figure: Published, all_measured: Sequence[_Measured]) -> Row:
     row = {
         "source": figure.source,
         "metric": figure.metric,
@@ -67,15 +80,15 @@ def _published_row(figure: Published, declared: Experiment, groups: Sequence[Seq
         "runs": figure.runs,
         "note": ". ".join(part for part in (figure.unlike, figure.note) if part),
     }
-    matching = _matching(figure, declared, groups)
-    measured = [[value for record in group for value in _measured(record, figure)] for _, group in matching]
+    matching = [each for each in all_measured if _covers(figure, each.configuration)]
+    measured = [[value for record in each.group for value in _measured(record, figure)] for each in matching]
     if not measured or not all(measured):
         return {**row, "verdict": "not measured"}
     row["measured_mean"] = sum(sum(values) / len(values) for values in measured) / len(measured)
     interval = statistics.prediction_interval(measured, figure.runs)
     if interval is not None:
         row |= {"measured_mean": interval[0], "prediction95_low": interval[1], "prediction95_high": interval[2]}
-    changed = sorted({change for asked, group in matching for change in _changes(asked, group)})
+    changed = sorted({change for each in matching for change in each.changes})
     if changed:
         return {**row, "verdict": "not comparable", "note": f"changed here: {', '.join(changed)}"}
     if figure.unlike:
@@ -85,17 +98,9 @@ def _published_row(figure: Published, declared: Experiment, groups: Sequence[Seq
     return {**row, "verdict": "inside" if interval[1] <= figure.value <= interval[2] else "outside"}
 
 
-def _matching(
-    figure: Published, declared: Experiment, groups: Sequence[Sequence[Record]]
-) -> list[tuple[Configuration, Sequence[Record]]]:
-    """Every declared configuration that the figure covers, with its records."""
-    measured = {group[0].place: group for group in groups}
-    found = []
-    for configuration in declared.configurations():
-        point = {"variant": configuration.variant.name, "epoch": figure.where.get("epoch"), **configuration.values}
-        if all(point.get(name) == value for name, value in figure.where.items()):
-            found.append((configuration, measured.get(configuration_place(configuration), [])))
-    return found
+def _covers(figure: Published, configuration: Configuration) -> bool:
+    point = {"variant": configuration.variant.name, "epoch": figure.where.get("epoch"), **configuration.values}
+    return all(point.get(name) == value for name, value in figure.where.items())
 
 
 def _measured(record: Record, figure: Published) -> list[float]:
@@ -112,16 +117,14 @@ def _measured(record: Record, figure: Published) -> list[float]:
 
 def _changes(declared: Configuration, group: Sequence[Record]) -> list[str]:
     """In what the trained configuration differs from the declared one, as `epochs=1`."""
-    wanted, trained = configuration_key(declared), group[0].key
-    parameters = inspect.signature(declared.variant.builder).parameters
-    defaults = {name: parameters[name].default for name in declared.variant.accepts()}
-    wanted["options"] = {name: wanted["options"].get(name, default) for name, default in defaults.items()}
-    return [
-        f"{name}={value}"
-        for part in ("options", "protocol", "data")
-        for name, value in trained.get(part, {}).items()
-        if value != wanted[part].get(name)
-    ]
+    found: list[str] = []
+    for part, (trained, _) in differences(group[0].key, declared).items():
+        found += _names(trained) if isinstance(trained, dict) else [f"the {part}"]
+    return found
+
+
+def _names(values: Mapping[str, Any]) -> list[str]:
+    return [f"{name}={value}" for name, value in values.items()]
 
 
 def summary_table(summary: Sequence[Row], swept: Sequence[str]) -> str:
@@ -183,21 +186,26 @@ def _published_lines(row: Row) -> str:
 def _curves_text(rows: Sequence[Row]) -> str:
     """Of published learning curves: how many of their cells fall outside, and how many would by chance."""
     judged = [row for row in rows if row["verdict"] in ("inside", "outside")]
+    others = [row for row in rows if row not in judged]
+    verdicts = ", ".join(sorted({row["verdict"] for row in others}))
+    changed = sorted({row["note"] for row in others if row["verdict"] == "not comparable"})
+    told = (
+        "; ".join([f"Published learning curves: {len(others)} figures, {verdicts}", *changed]) + "." if others else ""
+    )
     if not judged:
-        verdicts = ", ".join(sorted({row["verdict"] for row in rows}))
-        changed = sorted({row["note"] for row in rows if row["verdict"] == "not comparable"})
-        return "; ".join([f"Published learning curves: {len(rows)} figures, {verdicts}", *changed]) + "."
+        return told
     cells: dict[str, dict[str, list[Row]]] = {}
     for row in judged:
         cells.setdefault(row["where"].rpartition(" epoch=")[0], {}).setdefault(row["metric"], []).append(row)
     metrics = list(dict.fromkeys(row["metric"] for row in judged))
     lines = [[variant, *(_outside(found.get(metric, [])) for metric in metrics)] for variant, found in cells.items()]
     outside = sum(row["verdict"] == "outside" for row in judged)
-    return (
+    text = (
         f"Published learning curves, {len(judged)} cells: {outside} outside the 95 % prediction interval of ours; "
         f"by chance alone {0.05 * len(judged):.3g} would be.\nOutside, by variant and metric:\n"
         + tabulate(lines, ["", *(metric.replace("_", " ") for metric in metrics)], disable_numparse=True)
     )
+    return f"{text}\n{told}" if others else text
 
 
 def _outside(rows: Sequence[Row]) -> str:

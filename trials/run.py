@@ -43,16 +43,27 @@ class Settings:
     command: Sequence[str] = ()
 
 
-def run(plans: Sequence[tuple[Experiment, Experiment, Settings]]) -> int:
-    """Trains what is missing of each experiment: (declared, as the command line changed it, how).
+@dataclass(frozen=True)
+class Plan:
+    """An experiment as its file declares it, as the command line changed it, and what of that is to be trained."""
+
+    declared: Experiment
+    changed: Experiment
+    asked: Experiment
+    "`changed` with the variants and the number of trials that were asked for."
+    settings: Settings
+
+
+def run(plans: Sequence[Plan]) -> int:
+    """Trains what is missing of each experiment.
 
     All data is read and all folders are looked at before the first is trained. Returns the exit
     code: 0, or 1 where trials failed or diverged. Raises UserError for mistakes that show before training.
     """
     drivers: list[_Driver] = []
     try:
-        for declared, experiment, settings in plans:
-            drivers.append(_Driver(declared, experiment, settings))
+        for plan in plans:
+            drivers.append(_Driver(plan))
             drivers[-1].prepare()
         return max(driver.run() for driver in drivers)
     finally:
@@ -88,8 +99,9 @@ def _check_sendable(units: Sequence[Any]) -> None:
 class _Driver:
     """One experiment's run: listens to the executor and keeps what it reports."""
 
-    def __init__(self, declared: Experiment, experiment: Experiment, settings: Settings) -> None:
-        self.declared, self.experiment, self.settings = declared, experiment, settings
+    def __init__(self, plan: Plan) -> None:
+        self.declared, self.experiment, self.settings = plan.declared, plan.asked, plan.settings
+        self.changed = plan.changed
         self.folder: Any = None
         self.progress: Any = None
         self.messages: list[str] = []
@@ -98,7 +110,8 @@ class _Driver:
     def prepare(self) -> None:
         """Reads the data and the results folder, and finds what is missing."""
         from trials import datasets
-        from trials.store import Folder, configuration_key
+        from trials.keys import configuration_key
+        from trials.store import Folder
 
         environment.check_device(self.settings.device)
         environment.require_tensorflow()
@@ -107,6 +120,7 @@ class _Driver:
         header = _header(self.experiment, self.settings, self.samples, datasets.declaration(data))
         self.folder = Folder(self.settings.results / self.experiment.name, header, self.settings.fresh)
         self.folder.read()
+        self.folder.check(self.changed)
         self.units = self._units()
         self.keys = {unit.index: configuration_key(unit.configuration) for unit in self.units}
         _check_sendable(self.units)

@@ -4,7 +4,6 @@ import csv
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,41 +13,19 @@ from filelock import FileLock, Timeout
 
 from trials.engines.results import Epoch, Figures, TrialResult
 from trials.errors import UserError
-from trials.experiment import BATCH_LOSS, DATA_NAMES, Configuration, Experiment
-from trials.sources import source_hash
+from trials.experiment import BATCH_LOSS, Configuration, Experiment
+from trials.keys import (
+    Place,
+    at,
+    configuration_place,
+    difference,
+    differences,
+    place,
+    plain,
+    weights_name,
+)
 
 Row = Mapping[str, Any]
-
-
-def plain(value: Any) -> Any:
-    """A declaration as it reads back from the journal, the order of its names included."""
-    return json.loads(json.dumps(value, sort_keys=True))
-
-
-def configuration_key(configuration: Configuration) -> dict[str, Any]:
-    """Everything that decides a configuration's numbers, beside data, engine, versions and seed."""
-    builder = configuration.variant.builder
-    return plain(
-        {
-            "variant": configuration.variant.name,
-            "builder": builder.__name__,
-            "source": source_hash(builder),
-            "options": configuration.options,
-            "values": dict(configuration.values),
-            "protocol": asdict(configuration.protocol),
-            "data": {name: getattr(configuration.data, name) for name in DATA_NAMES},
-        }
-    )
-
-
-def weights_name(key: Mapping[str, Any], trial: int) -> str:
-    """The file of a trial's weights: `dropout_rate=0.5_trial_3.weights.h5`."""
-    values = [f"{name}={value}" for name, value in key["values"].items()]
-    label = "_".join([key["variant"], *values])
-    safe = re.sub(r"[^\w.+=-]", "-", label)[:100]
-    if safe != label:  # two labels must not become one
-        safe += "_" + hashlib.sha256(label.encode()).hexdigest()[:8]
-    return f"{safe}_trial_{trial}.weights.h5"
 
 
 @dataclass(frozen=True)
@@ -61,17 +38,8 @@ class Record:
     host: str
 
     @property
-    def place(self) -> tuple[str, str]:
+    def place(self) -> Place:
         return place(self.key)
-
-
-def configuration_place(configuration: Configuration) -> tuple[str, str]:
-    return place({"variant": configuration.variant.name, "values": plain(dict(configuration.values))})
-
-
-def place(key: Mapping[str, Any]) -> tuple[str, str]:
-    """Variant and swept values: what names a configuration within a folder."""
-    return key["variant"], json.dumps(key["values"], sort_keys=True)
 
 
 class Folder:
@@ -82,7 +50,7 @@ class Folder:
         self.header = plain(header)
         self.fresh = fresh
         self.problems: list[str] = []
-        self.records: dict[tuple[tuple[str, str], int], Record] = {}
+        self.records: dict[tuple[Place, int], Record] = {}
         self._has_header = False
         self._earlier_device: str | None = None
         self._lock: FileLock | None = None
@@ -191,7 +159,7 @@ class Folder:
         for name in [name for name in {**header, **self.header} if name != "device"]:
             old, new = header.get(name), self.header.get(name)
             if old != new:
-                raise self._refusal(name, *_difference(old, new))
+                raise self._refusal(name, *difference(old, new))
 
     def _refusal(self, name: str, old: Any, new: Any) -> UserError:
         return UserError(
@@ -199,21 +167,28 @@ class Folder:
             "Use --fresh (moves the old folder aside, deletes nothing) or --results DIR."
         )
 
+    def check(self, experiment: Experiment) -> None:
+        """Raises UserError where a result is not what the experiment, as asked for now, would give at its place.
+
+        All results of a folder must be what one command could have made, whichever of them are asked for now.
+        Those of variants that are no longer declared are left as they are.
+        """
+        for record in {record.place: record for record in self.records.values()}.values():
+            configuration = at(record.key, experiment)
+            if configuration is not None:
+                for part, (old, new) in differences(record.key, configuration).items():
+                    raise self._refusal(f"{part} of {configuration.label}", old, new)
+
     def missing(
         self, configuration: Configuration, seeds: Iterable[tuple[int, int]], keep_weights: bool = False
     ) -> tuple[tuple[int, int], ...]:
         """The (trial, seed) pairs still to be trained: those without a result, and those that failed.
 
-        With `keep_weights` also those whose weights are not there. Raises UserError when this
-        configuration's results come from another protocol or builder.
+        With `keep_weights` also those whose weights are not there.
         """
-        key = configuration_key(configuration)
         needed = []
         for trial, seed in seeds:
-            record = self.records.get((place(key), trial))
-            if record is not None and record.key != key:
-                name = next(name for name in key if record.key.get(name) != key[name])
-                raise self._refusal(f"{name} of {configuration.label}", *_difference(record.key.get(name), key[name]))
+            record = self.records.get((configuration_place(configuration), trial))
             if record is None or record.result.status in ("failed", "timeout") or (keep_weights and self._bare(record)):
                 needed.append((trial, seed))
         return tuple(needed)
@@ -390,14 +365,6 @@ def _sortable(value: Any) -> tuple[bool, Any]:
 
 def _cell(value: Any) -> Any:
     return "" if value is None else repr(float(value)) if isinstance(value, float) else value
-
-
-def _difference(old: Any, new: Any) -> tuple[Any, Any]:
-    """Of two declarations, only the parts that differ."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-        return {name: old.get(name) for name in names}, {name: new.get(name) for name in names}
-    return old, new
 
 
 def _short(value: Any) -> str:
