@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from trials import __version__
 from trials.environment import require_tensorflow
-from trials.errors import UserError, unknown
+from trials.errors import Terminated, UserError, unknown
 from trials.experiment import Experiment
 from trials.override import override
 
@@ -188,7 +188,7 @@ def find(name: str) -> tuple[Experiment, dict[str, Any]]:
     chosen = [thing for thing in (getattr(module, "EXPERIMENT", None),) if type(thing) is Experiment] or found
     if len(chosen) != 1:
         raise UserError(f"{name} must define one experiment, as EXPERIMENT = Experiment(...). Found: {len(chosen)}.")
-    return chosen[0], {"base": path.parent, "file": name, "sources": {module.__name__: (str(path), text)}}
+    return chosen[0], {"base": path.parent, "file": str(path), "sources": {module.__name__: (str(path), text)}}
 
 
 def find_again(folder: Any) -> tuple[Experiment, dict[str, Any]]:
@@ -199,7 +199,13 @@ def find_again(folder: Any) -> tuple[Experiment, dict[str, Any]]:
         file = json.loads((folder.path / "run.json").read_text(encoding="utf-8"))["experiment file"]
     except (OSError, ValueError, KeyError):
         file = None
-    return find(file or folder.header["experiment"])
+    declared, extra = find(file or folder.header["experiment"])
+    if declared.name != folder.header["experiment"]:
+        raise UserError(
+            f"{folder.path} holds results of '{folder.header['experiment']}', "
+            f"but {file} now declares '{declared.name}'."
+        )
+    return declared, extra
 
 
 def existing(path: Path, lock: bool = True) -> Any:
@@ -449,9 +455,13 @@ def dispatch(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _terminate(*_: object) -> NoReturn:
+    raise Terminated
+
+
 def main() -> int:
     """Exit codes: 0 all well, 1 trials failed or a check did, 2 the user's mistake, 130 Ctrl-C, 143 SIGTERM."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         return dispatch(parser().parse_args())
     except UserError as error:
@@ -460,6 +470,9 @@ def main() -> int:
     except KeyboardInterrupt:
         print("Stopped. What is done is kept; the same command continues.", file=sys.stderr)
         return 130
+    except Terminated:
+        print("Stopped by SIGTERM. What is done is kept; the same command continues.", file=sys.stderr)
+        return 143
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

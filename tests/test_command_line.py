@@ -113,6 +113,13 @@ def test_dry_run_counts_what_a_run_would_train(command):
     assert "about" not in shown
 
 
+def test_dry_run_counts_the_samples_of_every_configuration(command):
+    words = ("--experiment", "lenet5_digits", "--dry-run", "--trials", "1", "--epochs", "1")
+    shown = command(*words, "--set", "validation_fraction=0.1,0.5").stdout
+    # 1,797 digits, of which 360 test: 144 or 719 held out, 1,293 or 718 to train on, in batches of 32: 41 + 23 steps
+    assert "2 epochs, 64 steps in all, at most; samples: 718 to 1293 train, 144 to 719 validation, 360 test" in shown
+
+
 def test_dry_run_says_what_sets_a_variant_apart_and_what_set_makes_equal(command):
     words = ("--experiment", "batch_norm_dropout_mnist", "--dry-run")
     shown = command(*words).stdout
@@ -468,6 +475,8 @@ def test_ctrl_c_keeps_what_is_done(tmp_path):
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert "same command continues" in errors
+    record = json.loads((journal.parent / "run.json").read_text())
+    assert record["trials trained"] == len(journal.read_text().splitlines()) - 1
     assert len(journal.read_text().splitlines()) > 20
 
 

@@ -135,6 +135,7 @@ SOURCES = [
     (lambda: {"x": X, "y": Y}, "the data must be numbers"),
     (lambda: ((X, Y), (np.zeros((1, 2)), [0])), r"Training and test samples differ in shape: \(1,\) and \(2,\)"),
     (lambda: ((X, Y), ([[float("nan")]], [0])), "the test data holds 1 values"),
+    (own([[1e39], [0], [1]], Y), "The data holds numbers that float32 cannot hold once they are scaled"),
     ("irs", "Unknown dataset 'irs'. Did you mean 'iris'?"),
     ("none.csv", "The data file .*none.csv does not exist"),
 ]

@@ -87,6 +87,30 @@ def test_weights_of_a_selected_epoch_and_of_resampled_splits_are_those_of_the_ro
     assert re.search(r"normal +2 +2 +0\b", done.stdout)
 
 
+def test_weights_at_the_end_of_a_trajectory_are_compared_with_their_own_figures(command, tmp_path):
+    """Three epochs, looked at every second one: the row is of epoch 2, the weights are of epoch 3."""
+    text = SELECTING.replace(
+        'record=("validation", "batch_norm"),', "evaluate_every=2, class_weight={0: 2.0, 1: 1.0, 2: 1.0},"
+    )
+    (tmp_path / "trajectory.py").write_text(
+        text.replace('select="validation_loss",', "").replace("epochs=8", "epochs=3")
+    )
+    assert command("--experiment", "trajectory.py", "--save-weights", *INLINE).returncode == 0
+    done = command("--evaluate", "results/selecting")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_users_file_that_now_declares_another_experiment_is_told(command, tmp_path):
+    (tmp_path / "selecting.py").write_text(SELECTING)
+    assert command("--experiment", "selecting.py", "--trials", "1", "--epochs", "1", *INLINE).returncode == 0
+    (tmp_path / "selecting.py").write_text(SELECTING.replace('name="selecting"', 'name="renamed"'))
+    done = command("--report", "results/selecting")
+    assert done.returncode == 2
+    assert re.fullmatch(
+        r"results/selecting holds .* 'selecting', but .*selecting.py now declares 'renamed'.\n", done.stderr
+    )
+
+
 def test_a_row_that_its_weights_do_not_bear_out_is_found(copy, capsys):
     folder = Folder.existing(copy)
     record = next(iter(folder.records.values()))

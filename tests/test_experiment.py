@@ -130,7 +130,8 @@ def test_trial_i_of_every_configuration_has_seed_first_plus_i_minus_1():
         ({"record": ("test",)}, list(range(1, 11))),
         ({"record": ("test_loss_over_batches",)}, list(range(1, 11))),
         ({"record": ("train", "validation", "batch_norm")}, []),
-        ({"evaluate_every": 4}, [4, 8]),
+        ({"evaluate_every": 5}, [5, 10]),
+        ({"evaluate_every": 4}, [4, 8, 10]),  # the last one is of the weights that are kept, and is not averaged
         ({"evaluate_every": 20}, [10]),  # a shortened trajectory is evaluated once, at its end
     ],
 )
@@ -168,6 +169,12 @@ MISTAKES = [
     (lambda: Data(3), "Data.source must be a name, a file or a function"),
     (lambda: Data("iris", labels="onehot"), "Data.labels must be one of index, one_hot, binary. Received: 'onehot'"),
     (lambda: Data("iris", mean=0.5), "Data.mean and Data.std go together"),
+    (lambda: Data("iris", mean=0.5, std=0), "Data.std must be a number above 0, .* Received: 0"),
+    (lambda: Data("iris", mean=0.5, std=(1, -1)), r"Data.std must be a number above 0, .* Received: \(1, -1\)"),
+    (lambda: Data("iris", mean=float("nan"), std=1), "Data.mean must be a number, .* Received: nan"),
+    (lambda: Data("iris", scale=float("inf")), "Data.scale must be a number above 0. Received: inf"),
+    (lambda: Data("iris", stratified="maybe"), "Data.stratified must be true or false. Received: 'maybe'"),
+    (lambda: Data("iris", split_seed=True), "Data.split_seed must be .* Received: True"),
     (lambda: Data("iris", test_fraction=1), "Data.test_fraction must lie between 0 and 1. Received: 1"),
     (lambda: Data("iris", test_fraction=0.0), "Data.test_fraction must lie between 0 and 1. Received: 0.0"),
     (lambda: Data("iris", validation_fraction=float("nan")), "Data.validation_fraction must .* Received: nan"),

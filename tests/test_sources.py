@@ -17,7 +17,7 @@ def restored(monkeypatch):
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:
-        if name.startswith("user_file_") or name in ("beside", "layers", "deeper"):
+        if name.startswith("user_file_") or name in ("beside", "layers", "layers.deep", "deeper"):
             del sys.modules[name]
 
 
@@ -55,6 +55,33 @@ def test_a_users_file_may_import_its_neighbours_but_hides_no_installed_module(tm
     module, _ = load_file(user_file(tmp_path, "import numpy\nfrom beside import VALUE\n"))
     assert module.VALUE == 5
     assert sys.path[-1] == str(tmp_path)
+
+
+def test_a_helper_that_another_file_brought_first_is_refused(tmp_path):
+    for name, value in (("one", 1), ("other", 2)):
+        (tmp_path / name).mkdir()
+        user_file(tmp_path / name, f"VALUE = {value}\n", "beside.py")
+    text = "from beside import VALUE\n"
+    assert load_file(user_file(tmp_path / "one", text))[0].VALUE == 1
+    with pytest.raises(
+        UserError, match=r"imports beside, and got .*one/beside.py instead of .*other/beside.py"
+    ) as told:
+        load_file(user_file(tmp_path / "other", text + "# another text\n"))
+    assert len(str(told.value).splitlines()) <= 3
+
+
+def test_helpers_in_folders_beside_the_file_and_their_relative_imports_are_part_of_the_hash(tmp_path):
+    (tmp_path / "layers").mkdir()
+    user_file(tmp_path / "layers", "from .deep import VALUE\n", "__init__.py")
+    text = "from layers import VALUE\n\ndef network():\n    return VALUE\n"
+    hashes = []
+    for value in (1, 2):
+        user_file(tmp_path / "layers", f"VALUE = {value}\n", "deep.py")
+        for name in ("layers", "layers.deep"):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        hashes.append(source_hash(load_file(user_file(tmp_path, text))[0].network))
+    assert hashes[0] != hashes[1]
 
 
 @pytest.mark.parametrize(

@@ -300,6 +300,24 @@ def test_a_key_tells_how_the_data_is_divided_and_normalised(tmp_path, name):
 # the folder
 
 
+def test_a_folder_that_can_no_longer_be_written_is_told_in_a_sentence(tmp_path):
+    folder = opened(tmp_path / "r")
+    folder.begin("cpu")
+    (tmp_path / "r" / "weights").write_text("a file")
+    with pytest.raises(UserError, match=r"results folder .* cannot be written: File exists .*weights"):
+        folder.add(record(1, weights=b"some", weights_sha256="0"))
+    folder.close()
+
+
+def test_a_batch_norm_table_that_no_trial_fills_any_more_goes(tmp_path):
+    written(tmp_path / "r", record(1))
+    (tmp_path / "r" / "batch_norm.csv").write_text("variant\n")
+    folder = opened(tmp_path / "r")
+    write_tables(folder, EXPERIMENT)
+    folder.close()
+    assert not (tmp_path / "r" / "batch_norm.csv").exists()
+
+
 def test_reading_makes_nothing_and_beginning_makes_the_folder(tmp_path):
     folder = opened(tmp_path / "a" / "r")
     assert list(tmp_path.iterdir()) == []

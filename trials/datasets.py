@@ -226,7 +226,12 @@ def load(data: Data, directory: Path | None = None, base: Path | None = None) ->
     _check_test_part(data, test is not None)
     if data.labels == "binary" and classes != 2:
         raise UserError(f"Data.labels is 'binary', but the data has {classes} classes.")
-    return Samples(_prepared(x, data), y, 0 if test is None else len(test[0]), classes)
+    prepared = _prepared(x, data)
+    if not np.isfinite(prepared).all():
+        raise UserError(
+            "The data holds numbers that float32 cannot hold once they are scaled.\nDivide them: Data.scale."
+        )
+    return Samples(prepared, y, 0 if test is None else len(test[0]), classes)
 
 
 def _check_test_part(data: Data, fixed: bool) -> None:

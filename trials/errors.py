@@ -12,6 +12,10 @@ class UnsupportedError(Exception):
     """An engine cannot honour this model or protocol; the message says why."""
 
 
+class Terminated(BaseException):
+    """SIGTERM came: exit code 143."""
+
+
 def unknown(kind: str, received: str, allowed: Iterable[str]) -> UserError:
     """The error for a name that does not exist, with the nearest one that does."""
     names = list(allowed)

@@ -25,7 +25,7 @@ def evaluate(folder: Folder, declared: Experiment, directory: Path | None, base:
     contents = {id(record): _weights(folder, record) for record in records}
     groups = [(_configuration(declared, group[0]), group) for group in grouped(records)]
     samples = _samples(folder, declared, directory, base)
-    environment.prepare_process(device)
+    environment.prepare_process(folder.header["device"] if device == "auto" else device)
     from trials.engines import Trainer
 
     trainer, lines, equal = Trainer(samples), [], True
@@ -39,8 +39,19 @@ def evaluate(folder: Folder, declared: Experiment, directory: Path | None, base:
         equal = equal and met == len(group)
         lines.append([configuration.label, len(group), met, f"{largest:.2g}"])
     print(tabulate(lines, ["", "weights", "same test accuracy", "largest difference in test loss"]))
+    for name, (then, now) in _other_versions(folder).items():
+        print(f"{name} was {then}, now it is {now}: figures may differ for that reason.")
     print(f"\n{'All' if equal else 'Not all'} recorded test accuracies are met exactly.")
     return 0 if equal else 1
+
+
+def _other_versions(folder: Folder) -> dict[str, tuple[str, str]]:
+    then, now = folder.header["versions"], environment.versions()
+    return {
+        name: (then.get(name, "absent"), now.get(name, "absent"))
+        for name in {**then, **now}
+        if then.get(name) != now.get(name)
+    }
 
 
 def _weights(folder: Folder, record: Record) -> bytes:

@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import itertools
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -65,9 +66,15 @@ def _identifier(name: str, value: Any) -> None:
     _plain(name, value)
 
 
-def _numbers(value: Any) -> bool:
+def _numbers(value: Any, above_zero: bool = False) -> bool:
     parts = value if isinstance(value, tuple) else (value,)
-    return bool(parts) and all(isinstance(part, (int, float)) and not isinstance(part, bool) for part in parts)
+    return bool(parts) and all(
+        isinstance(part, (int, float))
+        and not isinstance(part, bool)
+        and math.isfinite(part)
+        and (part > 0 or not above_zero)
+        for part in parts
+    )
 
 
 @dataclass(frozen=True)
@@ -113,18 +120,27 @@ class Data:
             (self.mean is None) == (self.std is None),
             f"Data.mean and Data.std go together: set both. Received: mean={self.mean!r}, std={self.std!r}.",
         )
-        for name in ("mean", "std"):
+        for name, kind in (("mean", "a number"), ("std", "a number above 0")):
             given = getattr(self, name)
             require(
-                given is None or given == "train" or _numbers(given),
-                f"Data.{name} must be a number, one number a channel, or 'train'. Received: {given!r}.",
+                given is None or given == "train" or _numbers(given, above_zero=name == "std"),
+                f"Data.{name} must be {kind}, one a channel, or 'train'. Received: {given!r}.",
             )
         require(
-            self.scale is None or (_numbers(self.scale) and self.scale > 0),
+            self.scale is None or (not isinstance(self.scale, tuple) and _numbers(self.scale, above_zero=True)),
             f"Data.scale must be a number above 0. Received: {self.scale!r}.",
         )
         require(
-            self.split_seed is None or (isinstance(self.split_seed, int) and 0 <= self.split_seed < 2**32),
+            isinstance(self.stratified, bool),
+            f"Data.stratified must be true or false. Received: {self.stratified!r}.",
+        )
+        require(
+            self.split_seed is None
+            or (
+                isinstance(self.split_seed, int)
+                and not isinstance(self.split_seed, bool)
+                and 0 <= self.split_seed < 2**32
+            ),
             f"Data.split_seed must be None or a whole number from 0 to 2**32 - 1. Received: {self.split_seed!r}.",
         )
         for name in ("test_fraction", "validation_fraction"):
@@ -192,8 +208,9 @@ class Protocol:
         return self.epochs * -(-samples // self.batch_size)
 
     def evaluates_test(self, epoch: int) -> bool:
-        """Whether the test figures of this epoch are part of a recorded curve or trajectory."""
-        return "test" in self.record or BATCH_LOSS in self.record or epoch in self.trajectory()
+        """Whether the test figures of this epoch are kept: of a recorded curve, a trajectory, or its last weights."""
+        last = self.evaluate_every is not None and epoch == self.epochs
+        return "test" in self.record or BATCH_LOSS in self.record or epoch in self.trajectory() or last
 
     def trajectory(self) -> tuple[int, ...]:
         """The epochs whose test evaluations are averaged; empty where the selected weights are measured once."""

@@ -39,7 +39,7 @@ class Settings:
     quiet: bool = False
     save_weights: bool = False
     file: str | None = None
-    "The user's experiment file, as it was named."
+    "The user's experiment file."
     command: Sequence[str] = ()
 
 
@@ -138,6 +138,7 @@ class _Driver:
             finally:
                 if self.progress is not None:
                     self.progress.close()
+                    self._write_run_record()
         return self._finish()
 
     def close(self) -> None:
@@ -179,6 +180,8 @@ class _Driver:
         from trials.progress import Progress
 
         self.folder.begin(device)
+        self.earlier = self.folder.earlier_runs()
+        self._write_run_record()
         epochs = sum(unit.configuration.protocol.epochs * len(unit.seeds) for unit in self.units)
         self.progress = Progress(sum(len(unit.seeds) for unit in self.units), epochs, self.settings.quiet)
 
@@ -217,8 +220,6 @@ class _Driver:
 
         folder = self.folder
         text = report.write(folder, self.declared)
-        if self.trained or not (folder.path / "run.json").is_file():
-            folder.write_json("run.json", self._run_record())
         failed = report.failures(folder.ordered(self.declared))
         if not self.settings.quiet:
             print(f"{text}\n")
@@ -229,8 +230,9 @@ class _Driver:
             print(f"Figures: python run_trials.py --report {folder.path}")
         return 1 if failed else 0
 
-    def _run_record(self) -> dict[str, Any]:
-        return {
+    def _write_run_record(self) -> None:
+        """At the start, so that a killed run has left it, and again at the end."""
+        record = {
             "project": __version__,
             "command": shlex.join(self.settings.command),
             "experiment file": self.settings.file,
@@ -244,8 +246,9 @@ class _Driver:
             "machine": environment.machine(),
             "git": environment.git_state(Path(__file__).parent),
             "messages": self.messages,
-            "earlier runs": self.folder.earlier_runs(),
+            "earlier runs": self.earlier,
         }
+        self.folder.write_json("run.json", record)
 
 
 def describe(experiment: Experiment, settings: Settings) -> str:
@@ -254,16 +257,18 @@ def describe(experiment: Experiment, settings: Settings) -> str:
     from trials.splits import counts
 
     there = extent(experiment.data, settings.data_directory, settings.base)
-    sizes = counts(experiment.data, *there)
     configurations = experiment.configurations()
+    sizes = [counts(configuration.data, *there) for configuration in configurations]
     lines = [f"{experiment.name}: {experiment.question}", ""]
     width = max(len(configuration.label) for configuration in configurations)
     lines += [
         f"  {configuration.label:<{width}}  {_particulars(configuration)}".rstrip() for configuration in configurations
     ]
-    samples = ", ".join(f"{count} {name}" for name, count in sizes.items() if count)
+    samples = ", ".join(part for name in sizes[0] if (part := _range([each[name] for each in sizes], name)))
     epochs = sum(c.protocol.epochs for c in configurations) * experiment.trials
-    steps = sum(c.protocol.steps(counts(c.data, *there)["train"]) for c in configurations) * experiment.trials
+    steps = (
+        sum(c.protocol.steps(size["train"]) for c, size in zip(configurations, sizes, strict=True)) * experiment.trials
+    )
     last = settings.seed + experiment.trials - 1
     lines += [
         "",
@@ -272,6 +277,12 @@ def describe(experiment: Experiment, settings: Settings) -> str:
         f"{epochs:,} epochs, {steps:,} steps in all, at most; samples: {samples}",
     ]
     return "\n".join([*lines, *_known_time(settings.results / experiment.name / "timings.csv", epochs)])
+
+
+def _range(counts: Sequence[int], name: str) -> str:
+    """How many samples a split has, over all configurations; empty where none has it."""
+    low, high = min(counts), max(counts)
+    return "" if not high else f"{low} {name}" if low == high else f"{low} to {high} {name}"
 
 
 def _particulars(configuration: Any) -> str:

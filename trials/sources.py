@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import importlib.util
 import inspect
 import re
 import sys
@@ -13,6 +14,8 @@ from typing import Any
 from trials.environment import import_keras, quiet_import
 from trials.errors import UserError, first_line
 from trials.experiment import Experiment
+
+PROJECT = Path(__file__).resolve().parent.parent
 
 
 def load_source(module: str, path: Path, text: str) -> types.ModuleType:
@@ -28,7 +31,21 @@ def load_source(module: str, path: Path, text: str) -> types.ModuleType:
         import_keras()
     with quiet_import():  # a helper of the file may import Keras
         exec(compile(text, str(path), "exec"), loaded.__dict__)
+    _check_helpers(loaded, path)
     return loaded
+
+
+def _check_helpers(loaded: types.ModuleType, path: Path) -> None:
+    """Raises UserError where a module beside the file is not the one that its import found."""
+    for name in _imported(ast.parse(loaded.__dict__["__loaded_text__"])):
+        beside = path.parent.joinpath(*name.split("."))
+        candidates = [file.resolve() for file in (beside.with_suffix(".py"), beside / "__init__.py") if file.is_file()]
+        found = _unloaded(sys.modules[name]).get("__file__") if name in sys.modules else None
+        if candidates and found and Path(found).resolve() not in candidates and not _is_installed(Path(found)):
+            raise UserError(
+                f"{path} imports {name}, and got {found} instead of {candidates[0]}.\n"
+                "Rename it, or run experiments whose helpers share a name one at a time."
+            )
 
 
 def load_file(path: Path) -> tuple[types.ModuleType, str]:
@@ -43,8 +60,6 @@ def load_file(path: Path) -> tuple[types.ModuleType, str]:
     except UserError:
         raise
     except (Exception, SystemExit) as error:
-        if isinstance(error, SystemExit) and error.code == 143:  # SIGTERM meanwhile
-            raise
         raise UserError(
             f"The file {path} failed while it was loaded: {first_line(error)}{_where(error, path)}."
         ) from error
@@ -64,9 +79,9 @@ def _where(error: BaseException, path: Path) -> str:
 def source_hash(function: Callable[..., Any]) -> str:
     """sha256 of the code that makes a builder: its identity in a results folder.
 
-    That is its file and the modules this file imports from its own folder. Comments, docstrings and
-    layout do not count, nor do the file's own experiments: asking for more trials must not make a
-    stranger of the builder beside it.
+    That is its file and the modules this file imports from its own folder and the folders in it.
+    Comments, docstrings and layout do not count, nor do the file's own experiments: asking for more
+    trials must not make a stranger of the builder beside it.
     """
     module = sys.modules.get(function.__module__)
     try:
@@ -82,18 +97,32 @@ def source_hash(function: Callable[..., Any]) -> str:
 
 
 def _trees(module: types.ModuleType, folder: Path) -> list[ast.Module]:
-    """The code of a module and of all modules in `folder` that it imports, itself or through others."""
+    """The code of a module and of all modules under `folder` that it imports, itself or through others."""
     found: dict[str, ast.Module] = {}
     waiting = [module]
     while waiting:
         here = waiting.pop(0)
         found[str(_unloaded(here)["__name__"])] = tree = _code(here)
-        for name in _imported(tree):
+        for name in _imported(tree, _unloaded(here).get("__package__")):
             other = sys.modules.get(name)
-            path = _unloaded(other).get("__file__") if other is not None else None
-            if other is not None and path and Path(path).parent.resolve() == folder and name not in found:
+            if other is not None and name not in found and _is_helper(other, folder):
                 waiting.append(other)
     return list(found.values())
+
+
+def _is_helper(module: types.ModuleType, folder: Path) -> bool:
+    """Whether a module is part of what stands beside a builder: not of this project, nor of an environment."""
+    file = _unloaded(module).get("__file__")
+    if not file:
+        return False
+    path = Path(file).resolve()
+    if path.parent == folder:
+        return True
+    return path.is_relative_to(folder) and not path.is_relative_to(PROJECT) and not _is_installed(path)
+
+
+def _is_installed(path: Path) -> bool:
+    return any(path.resolve().is_relative_to(Path(base).resolve()) for base in (sys.prefix, sys.base_prefix))
 
 
 def _unloaded(module: types.ModuleType) -> dict[str, Any]:
@@ -102,14 +131,16 @@ def _unloaded(module: types.ModuleType) -> dict[str, Any]:
     return found
 
 
-def _imported(tree: ast.Module) -> list[str]:
+def _imported(tree: ast.Module, package: str | None = None) -> list[str]:
     """Absolute names of modules that may be meant by a file's import statements, in its order."""
     names: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.ImportFrom) and (node.module or package):
+            relative = "." * node.level + (node.module or "")
+            base = importlib.util.resolve_name(relative, package) if node.level else relative
+            names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
     return names
 
 

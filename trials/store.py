@@ -237,22 +237,20 @@ class Folder:
         self.problems.append(f"The old results are now in {aside}.")
 
     def add(self, record: Record) -> None:
-        """Appends a finished trial, its weights first; both are on disk when this returns."""
+        """Appends a finished trial, its weights first; both are on disk when this returns.
+
+        Raises UserError where they cannot be written.
+        """
         result = {**asdict(record.result), "curve": [epoch_row(epoch) for epoch in record.result.curve]}
-        if weights := result.pop("weights"):
-            self._write_weights(weights_name(record.key, record.result.trial), weights)
-            record.result.weights = b""
-        self._append(
-            _sealed(
-                {
-                    "record": "trial",
-                    "key": record.key,
-                    "result": result,
-                    "finished": record.finished,
-                    "host": record.host,
-                }
-            )
-        )
+        weights = result.pop("weights")
+        entry = {"key": record.key, "result": result, "finished": record.finished, "host": record.host}
+        try:
+            if weights:
+                self._write_weights(weights_name(record.key, record.result.trial), weights)
+                record.result.weights = b""
+            self._append(_sealed({"record": "trial", **entry}))
+        except OSError as error:
+            raise self._unwritable(f"{error.strerror or error} ({error.filename or self.journal})") from error
         self._keep(record)
 
     def _write_weights(self, name: str, content: bytes) -> None:

@@ -29,6 +29,8 @@ def write_tables(folder: Folder, experiment: Experiment) -> list[Row]:
     norms = [row for record in records for row in _batch_norm_rows(record)]
     if norms:
         folder.write_table("batch_norm.csv", ("variant", *swept, "trial", "layer", *BATCH_NORM_COLUMNS), norms)
+    else:
+        (folder.path / "batch_norm.csv").unlink(missing_ok=True)
     folder.write_table(
         "timings.csv", (*which, *TIMING_COLUMNS), (_trial_row(experiment.name, record) for record in records)
     )

@@ -4,7 +4,7 @@ import json
 import math
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def fresh_model(configuration: Configuration, input_shape: tuple[int, ...], clas
         model = configuration.variant.builder(input_shape=input_shape, classes=classes, **configuration.options)
         if isinstance(model, keras.Model) and not model.built:
             model.build((None, *input_shape))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"The builder '{name}' failed for {configuration.label}: {first_line(error)}") from error
     if not isinstance(model, keras.Model):
         raise UserError(f"The builder '{name}' must return a keras.Model. Received: {type(model).__name__}.")
@@ -106,12 +106,26 @@ def _file_without_optimizer(model: Any) -> Iterator[Path]:
 def batch_norm_parameters(model: Any) -> dict[str, dict[str, list[float]]]:
     """By batch-norm layer, in the model's order: gamma, beta, moving mean and moving variance, one number a channel."""
     kind = import_keras().layers.BatchNormalization
-    names = ("gamma", "beta", "moving_mean", "moving_variance")
-    found = {layer.name: layer for layer in model._flatten_layers() if isinstance(layer, kind)}
+    columns = ("gamma", "beta", "moving_mean", "moving_variance")
+    norms = [layer for layer in model._flatten_layers() if isinstance(layer, kind)]
     return {
-        layer: {name: value.numpy().tolist() for name in names if (value := getattr(norm, name)) is not None}
-        for layer, norm in found.items()
+        name: {column: value.numpy().tolist() for column in columns if (value := getattr(norm, column)) is not None}
+        for name, norm in zip(_names(norms), norms, strict=True)
     }
+
+
+def _names(layers: Sequence[Any]) -> list[str]:
+    """The layers' own names; one that Keras numbered, or that occurred before, is numbered within the model.
+
+    Keras counts unnamed layers over all that a process has built, which differs between workers.
+    """
+    found: list[str] = []
+    for layer in layers:
+        automatic = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(layer).__name__).lower()
+        name = automatic if re.fullmatch(rf"{automatic}(_\d+)?", layer.name) else layer.name
+        number = sum(other.partition(" (")[0] == name for other in found) + 1
+        found.append(name if number == 1 else f"{name} ({number})")
+    return found
 
 
 def seed_generators(model: Any) -> list[Any]:
