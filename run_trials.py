@@ -1,20 +1,19 @@
 """The command line: parse, call, exit code."""
 
 import argparse
-import fnmatch
 import os
-import re
+import shlex
 import signal
 import sys
-from inspect import isfunction
 from pathlib import Path
 from typing import Any, NoReturn
 
+from experiments import EXPERIMENTS, find
 from trials import __version__
 from trials.environment import require_tensorflow
 from trials.errors import Terminated, UserError, unknown
-from trials.experiment import Experiment
 from trials.override import override
+from trials.set_values import all_values, one_value_each
 
 
 class Parser(argparse.ArgumentParser):
@@ -132,82 +131,6 @@ def parser() -> Parser:
     return new
 
 
-def values(text: str) -> tuple[str, tuple[Any, ...]]:
-    """`name=v1,v2` or `name=start:stop:step` (stop included) as a name and its values."""
-    name, equals, right = text.partition("=")
-    if not equals or not name or not right:
-        raise UserError(f"--set takes NAME=V1,V2,... or NAME=START:STOP:STEP. Received: '{text}'.")
-    if re.fullmatch(r"-?\d+:-?\d+(:-?\d+)?", right):
-        start, stop, step = (*map(int, right.split(":")), 1)[:3]
-        if step == 0 or (stop - start) * step < 0 or abs((stop - start) // step) >= 100_000:
-            raise UserError(
-                f"--set {text}: from {start} to {stop} in steps of {step} is no range of at most 100,000 values."
-            )
-        return name, tuple(range(start, stop + (1 if step > 0 else -1), step))
-    if ":" in right or "" in right.split(","):
-        raise UserError(f"--set takes NAME=V1,V2,... or, in whole numbers, NAME=START:STOP:STEP. Received: '{text}'.")
-    return name, tuple(value(part) for part in right.split(","))
-
-
-def all_values(texts: list[str]) -> dict[str, tuple[Any, ...]]:
-    """Every --set by name. Raises UserError for a name that is set twice."""
-    found: dict[str, tuple[Any, ...]] = {}
-    for name, listed in map(values, texts):
-        if name in found:
-            raise UserError(f"--set {name} is given twice.\nName all its values in one: --set {name}=V1,V2.")
-        found[name] = listed
-    return found
-
-
-def value(text: str) -> Any:
-    """A number, true, false, none, or the text itself."""
-    words = {"true": True, "false": False, "none": None}
-    if text.lower() in words:
-        return words[text.lower()]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def find(name: str) -> tuple[Experiment, dict[str, Any]]:
-    """An experiment by name or from a user's file, and what running it needs beside."""
-    if not name.endswith(".py"):
-        from experiments import EXPERIMENTS
-
-        if name not in EXPERIMENTS:
-            raise unknown("experiment", name, EXPERIMENTS)
-        return EXPERIMENTS[name], {}
-    from trials.sources import load_file
-
-    path = Path(name).absolute()
-    module, text = load_file(path)
-    found = [thing for thing in vars(module).values() if type(thing) is Experiment]
-    chosen = [thing for thing in (getattr(module, "EXPERIMENT", None),) if type(thing) is Experiment] or found
-    if len(chosen) != 1:
-        raise UserError(f"{name} must define one experiment, as EXPERIMENT = Experiment(...). Found: {len(chosen)}.")
-    return chosen[0], {"base": path.parent, "file": str(path), "sources": {module.__name__: (str(path), text)}}
-
-
-def find_again(folder: Any) -> tuple[Experiment, dict[str, Any]]:
-    """The experiment that a results folder is of: the zoo's, or that of the user's file that it names."""
-    import json
-
-    try:
-        file = json.loads((folder.path / "run.json").read_text(encoding="utf-8"))["experiment file"]
-    except (OSError, ValueError, KeyError):
-        file = None
-    declared, extra = find(file or folder.header["experiment"])
-    if declared.name != folder.header["experiment"]:
-        raise UserError(
-            f"{folder.path} holds results of '{folder.header['experiment']}', "
-            f"but {file} now declares '{declared.name}'."
-        )
-    return declared, extra
-
-
 def existing(path: Path, lock: bool = True) -> Any:
     """A results folder to be read; what is damaged in it is told."""
     from trials.store import Folder
@@ -226,7 +149,7 @@ def report(folders: list[Path]) -> int:
     for path in folders:
         folder = existing(path)
         try:
-            print(reporter.write(folder, find_again(folder)[0]))
+            print(reporter.write(folder, find.experiment_of(folder)[0]))
             drawn = ", ".join(figure.name for figure in plots.draw(path))
         finally:
             folder.close()
@@ -241,54 +164,18 @@ def evaluate(arguments: argparse.Namespace) -> int:
     from trials.evaluation import evaluate as measure
 
     folder = existing(arguments.evaluate, lock=False)
-    declared, extra = find_again(folder)
+    declared, extra = find.experiment_of(folder)
     return measure(folder, declared, data_directory(arguments.data_dir), extra.get("base"), arguments.device)
-
-
-def find_builder(text: str, mode: str) -> tuple[Any, list[Experiment], dict[str, Any]]:
-    """A builder by name or from a user's file, the experiments beside it, and the folder of their data."""
-    name, colon, function = text.rpartition(":")
-    if not colon and not text.endswith(".py"):
-        from experiments import EXPERIMENTS
-        from models import BUILDERS, FEATURE_MAPS
-
-        if text in FEATURE_MAPS and mode == "--check":
-            raise UserError(f"'{text}' returns feature maps and is not trained.\nSee it with: --describe {text}")
-        known = BUILDERS if mode == "--check" else BUILDERS | FEATURE_MAPS
-        if text not in known:
-            raise unknown("builder", text, known)
-        return known[text], list(EXPERIMENTS.values()), {}
-    if not name.endswith(".py") or not function:
-        raise UserError(
-            f"{mode} takes the NAME of a builder, or FILE.py:BUILDER, a file and the function in it. "
-            f"Received: '{text}'.\nSee: python run_trials.py --list"
-        )
-    from trials.sources import load_file
-
-    path = Path(name).absolute()
-    module, _ = load_file(path)
-    if function not in vars(module):
-        raise unknown(f"function in {name}", function, [n for n, thing in vars(module).items() if isfunction(thing)])
-    found = [thing for thing in vars(module).values() if type(thing) is Experiment]
-    return vars(module)[function], found, {"base": path.parent}
 
 
 def check(arguments: argparse.Namespace) -> int:
     """Checks one builder. Returns 1 where it violates a requirement."""
     options = one_value_each(arguments.set, "--check")
     require_tensorflow()
-    builder, experiments, known = find_builder(arguments.check, "--check")
+    builder, experiments, known = find.builder(arguments.check, "--check")
     from trials.check import report
 
     return report(builder, experiments, options, **known)
-
-
-def one_value_each(texts: list[str], mode: str) -> dict[str, Any]:
-    options = all_values(texts)
-    for name, given in options.items():
-        if len(given) > 1:
-            raise UserError(f"{mode} takes one value for each option: --set {name}={given[0]}. Received {len(given)}.")
-    return {name: given[0] for name, given in options.items()}
 
 
 def describe(arguments: argparse.Namespace) -> int:
@@ -328,44 +215,10 @@ def described(arguments: argparse.Namespace) -> dict[str, Any]:
     options = one_value_each(arguments.set, "--describe")
     plans = {}
     for name in arguments.describe.split(","):
-        builder, experiments, known = find_builder(name, "--describe")
+        builder, experiments, known = find.builder(name, "--describe")
         plans[name] = outline.plan(builder, experiments, options, arguments.input_shape, arguments.classes, **known)
     require_tensorflow()
     return plans
-
-
-def listing(pattern: str) -> str:
-    """Everything there is, by kind, with a line on each."""
-    from experiments import EXPERIMENTS
-    from models import BUILDERS, FEATURE_MAPS
-    from trials.datasets import DATASETS
-    from trials.engines import ENGINES
-    from trials.executors import EXECUTORS
-
-    def first_lines(builders: dict[str, Any]) -> dict[str, str]:
-        return {name: (builder.__doc__ or "").splitlines()[0] for name, builder in builders.items()}
-
-    kinds = {
-        "builders": first_lines(BUILDERS),
-        "feature maps (for --describe)": first_lines(FEATURE_MAPS),
-        "experiments": {name: experiment.question for name, experiment in EXPERIMENTS.items()},
-        "datasets": {name: known.about for name, known in DATASETS.items()},
-        "engines": ENGINES,
-        "executors": EXECUTORS,
-    }
-    shown = {
-        kind: {name: about for name, about in table.items() if fnmatch.fnmatch(name, pattern)}
-        for kind, table in kinds.items()
-    }
-    if not any(shown.values()):
-        raise unknown("name", pattern, [name for table in kinds.values() for name in table])
-    width = max(len(name) for table in shown.values() for name in table)
-    blocks = [
-        "\n".join([kind, *(f"  {name:<{width}}  {about}" for name, about in table.items())])
-        for kind, table in shown.items()
-        if table
-    ]
-    return "\n\n".join(blocks)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -375,7 +228,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     chosen = []
     for name in arguments.experiment:
-        declared, extra = find(name)
+        declared, extra = find.experiment(name)
         changes = {"epochs": arguments.epochs, "values": all_values(arguments.set)}
         variants = tuple(arguments.variants.split(",")) if arguments.variants else ()
         asked = override(declared, trials=arguments.trials, variants=variants, **changes)
@@ -435,7 +288,7 @@ def dispatch(arguments: argparse.Namespace) -> int:
     if arguments.version:
         print(__version__)
     elif arguments.list is not None:
-        print(listing(arguments.list))
+        print(find.listing(arguments.list))
     elif arguments.report:
         return report(arguments.report)
     elif arguments.evaluate:
@@ -447,8 +300,6 @@ def dispatch(arguments: argparse.Namespace) -> int:
     elif arguments.experiment:
         return run(arguments)
     elif arguments.experiment is not None:
-        from experiments import EXPERIMENTS
-
         print("\n".join(EXPERIMENTS))
     else:
         parser().print_help()
@@ -457,6 +308,11 @@ def dispatch(arguments: argparse.Namespace) -> int:
 
 def _terminate(*_: object) -> NoReturn:
     raise Terminated
+
+
+def stopped(code: int) -> int:
+    print(f"Stopped. What is done is kept; this continues:\n  {shlex.join(['python', *sys.argv])}", file=sys.stderr)
+    return code
 
 
 def main() -> int:
@@ -468,11 +324,9 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("Stopped. What is done is kept; the same command continues.", file=sys.stderr)
-        return 130
+        return stopped(130)
     except Terminated:
-        print("Stopped by SIGTERM. What is done is kept; the same command continues.", file=sys.stderr)
-        return 143
+        return stopped(143)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from run_trials import value, values
 from trials.errors import UserError
+from trials.set_values import value, values
 
 TABLE = [
     ("units=10", ("units", (10,))),
