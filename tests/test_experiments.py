@@ -13,6 +13,8 @@ NETWORKS = {
     ("lenet5_digits", "lenet5"): (61_706, 61_706),
     ("lenet5_mnist", "lenet5"): (61_706, 61_706),
     ("lenet5_mnist_continued", "lenet5"): (61_706, 61_706),
+    ("lenet5_1998_mnist", "lenet5"): (61_706, 61_706),
+    ("lenet5_1998_mnist", "lenet5_1998"): (60_000, 60_840),
     ("batch_norm_dropout_mnist", "bn_hidden"): (62_158, 62_610),
     ("batch_norm_dropout_mnist", "bn_all"): (62_160, 62_614),
     ("batch_norm_dropout_mnist", "dropout"): (61_706, 61_706),
@@ -137,6 +139,7 @@ RUNS = [
         for name, trainings in [
             ("lenet5_mnist", 1),
             ("lenet5_mnist_continued", 1),
+            ("lenet5_1998_mnist", 2),
             ("batch_norm_dropout_mnist", 6),
             ("regularizers_fashion_mnist", 4),
             ("lenet_cifar10", 3),

@@ -195,7 +195,7 @@ def test_every_variant_of_every_experiment_is_a_case():
         for c in experiment.configurations():
             swept = {**c.options, **{name: values[0] for name, values in experiment.sweep.items()}}
             assert (c.variant.builder, str(sorted(swept.items()))) in cases
-    assert len(cases) == 15  # 6 of S002, 4 of S004, 3 of S000, LeNet-5 and the perceptron
+    assert len(cases) == 16  # 6 of S002, 4 of S004, 3 of S000, LeNet-5, that of 1998 and the perceptron
 
 
 def variant(experiment: str, name: str):

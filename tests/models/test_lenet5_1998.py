@@ -19,9 +19,10 @@ def layers(keras):
     return layers_1998
 
 
-def test_weights_and_connections_of_the_paper(keras):
+@pytest.mark.parametrize("side", [32, 28])
+def test_weights_and_connections_of_the_paper(side, keras):
     """LeCun et al. 1998, section II.B; S003, question 2."""
-    found = describe.rows(lenet5_1998())
+    found = describe.rows(lenet5_1998(input_shape=(side, side, 1)))
     counts = {
         row.layer: (row.weights + row.biases, row.cost.connections + row.cost.biases)
         for row in found
@@ -54,6 +55,31 @@ def test_every_layer_up_to_f6_ends_in_the_scaled_tanh(layers, keras):
     names = [layer.name for layer in lenet5_1998().layers if isinstance(layer, keras.layers.Activation)]
     assert names == [f"{name}_squash" for name in ("c1", "s2", "c3", "s4", "c5", "f6")]
     assert np.array(layers.squash(np.array([-1.0, 0.0, 1.0]))) == pytest.approx([-1, 0, 1], abs=1e-4)
+
+
+def field(model):
+    """What C1 sees."""
+    import keras
+
+    return keras.Model(model.inputs[0], model.get_layer("c1").input)
+
+
+def test_a_smaller_image_is_centred_in_the_papers_field_and_range(keras):
+    x = np.random.default_rng(0).uniform(0.2, 1, (2, 28, 27, 1)).astype("float32")
+    x[0, 0, 0], x[0, -1, -1] = 0, 1
+    found = np.array(field(lenet5_1998(input_shape=(28, 27, 1)))(x))
+    assert found.shape == (2, 32, 32, 1)
+    np.testing.assert_allclose(found[:, 2:30, 2:29], 1.275 * x - 0.1, rtol=1e-6, atol=1e-6)
+    assert found[0, [2, 29], [2, 28], 0] == pytest.approx([-0.1, 1.175])
+    found[:, 2:30, 2:29] = -0.1
+    np.testing.assert_allclose(found, -0.1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("side", [32, 36])
+def test_an_image_as_large_as_the_field_is_not_padded(side, keras):
+    model = lenet5_1998(input_shape=(side, side, 1))
+    assert "field" not in [layer.name for layer in model.layers]
+    np.testing.assert_allclose(np.array(field(model)(np.ones((1, side, side, 1)))), 1.175, rtol=1e-6)
 
 
 def test_sub_sampling_by_hand(layers, keras):
@@ -93,14 +119,14 @@ def test_starting_values_lie_within_2_4_over_the_number_of_inputs(keras):
     assert np.all((share > 0.5) & (share <= 1))
 
 
-def test_an_output_is_minus_the_squared_distance_to_a_code(layers, keras):
+def test_an_output_is_minus_the_mean_squared_difference_to_a_code(layers, keras):
     layer = layers.RadialBasis(3)
     layer(np.zeros((1, 8), "float32"))
     # (-1) to the ones that 1 has in common with 0 to 7, the opposite, and the same of 2.
     expected = [[1, -1] * 4, [-1, 1] * 4, [1, 1, -1, -1] * 2]
     np.testing.assert_array_equal(layer.codes, expected)
     x = np.array([expected[1]], "float32")
-    np.testing.assert_array_equal(np.array(layer(x)), [[-32, 0, -16]])  # 8 and 4 places differ, by 2
+    np.testing.assert_array_equal(np.array(layer(x)), [[-4, 0, -2]])  # all and half of the places differ, by 2
 
 
 def test_the_codes_of_ten_classes_lie_far_apart_and_use_every_place(layers):
