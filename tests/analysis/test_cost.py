@@ -1,6 +1,9 @@
 """What each kind of layer costs, worked out by hand, and layers of which nothing can be known."""
 
+import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from analysis import cost, describe, graph, table
 
@@ -33,6 +36,9 @@ PRODUCTS = [
     ("SeparableConv1D", {"filters": 5, "kernel_size": 3, "depth_multiplier": 2}, (9, 4), 24 + 40, 5, 64 * 7, 5 * 7),
     # Each of 4x4 input places meets all 9 x 2 x 3 weights; the output has 9x9 places.
     ("Conv2DTranspose", {"filters": 3, "kernel_size": 3, "strides": 2}, (4, 4, 2), 54, 3, 54 * 16, 3 * 81),
+    ("Conv1DTranspose", {"filters": 3, "kernel_size": 2, "padding": "same"}, (4, 2), 12, 3, 12 * 4, 3 * 4),
+    ("DepthwiseConv1D", {"kernel_size": 3, "strides": 2, "use_bias": False}, (9, 4), 12, 0, 12 * 4, 0),
+    ("Conv3D", {"filters": 2, "kernel_size": (1, 2, 3)}, (4, 4, 4, 2), 24, 2, 24 * 4 * 3 * 2, 2 * 24),
 ]
 
 
@@ -69,11 +75,56 @@ def test_a_pooling_unit_is_connected_to_the_inputs_of_its_window(kind, options, 
     assert (found.cost.multiply_adds, found.cost.connections, found.cost.pools) == (0, connections, True)
 
 
+OPTIONS = st.fixed_dictionaries({"kernel_size": st.integers(1, 3), "strides": st.integers(1, 3)})
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    kind=st.sampled_from(["Conv", "DepthwiseConv", "ConvTranspose", "AveragePooling"]),
+    rank=st.integers(1, 2),
+    options=OPTIONS,
+    groups=st.integers(1, 2),
+    depth=st.integers(1, 3),
+    dilation=st.integers(1, 2),
+    length=st.integers(5, 8),
+)
+def test_of_ones_every_multiply_add_and_every_pooled_input_adds_one(
+    kind, rank, options, groups, depth, dilation, length, keras
+):
+    """Without padding a layer whose weights and inputs are ones gives, in sum, the number of its connections."""
+    name, ones = (f"Conv{rank}DTranspose" if kind == "ConvTranspose" else f"{kind}{rank}D"), {"use_bias": False}
+    if kind == "Conv":
+        assume(options["strides"] == 1 or dilation == 1)  # Keras refuses them together
+        ones |= {"filters": groups * depth, "groups": groups, "dilation_rate": dilation, "kernel_initializer": "ones"}
+    elif kind == "DepthwiseConv":
+        ones |= {"depth_multiplier": depth, "depthwise_initializer": "ones"}
+    elif kind == "ConvTranspose":
+        ones |= {"filters": depth, "kernel_initializer": "ones"}
+    else:
+        size = options["kernel_size"]
+        options, ones = {"pool_size": size, "strides": options["strides"]}, {}
+    layer = getattr(keras.layers, name)(**options, **ones)
+    shape = (length,) * rank + (2 * groups,)
+    found = row(keras, layer, shape)
+    total = np.asarray(layer(np.ones((1, *shape), "float32"))).sum()
+    window = size**rank if kind == "AveragePooling" else 1
+    assert found.cost.connections == round(float(total * window))
+    assert found.cost.multiply_adds == (0 if kind == "AveragePooling" else found.cost.connections)
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "weights", "biases", "fixed", "values"),
     [
         ("BatchNormalization", {}, 9, 3, 6, 60),  # gamma, moving mean and variance; beta; the moving two
         ("LayerNormalization", {}, 3, 3, 0, 60),
+        ("GroupNormalization", {"groups": 3}, 3, 3, 0, 60),
+        ("RMSNormalization", {}, 3, 0, 0, 60),
+        ("UnitNormalization", {}, 0, 0, 0, 60),
+        ("Normalization", {}, 7, 0, 7, 60),  # mean and variance of each channel, and how many were seen
+        ("Activation", {"activation": "tanh"}, 0, 0, 0, 60),
+        ("LeakyReLU", {}, 0, 0, 0, 60),
+        ("Softmax", {}, 0, 0, 0, 60),
+        ("SpatialDropout2D", {"rate": 0.5}, 0, 0, 0, 0),
         ("ReLU", {}, 0, 0, 0, 60),
         ("PReLU", {"shared_axes": [1, 2]}, 3, 0, 0, 60),
         ("ZeroPadding2D", {"padding": 1}, 0, 0, 0, 6 * 7 * 3),
@@ -138,7 +189,10 @@ def test_a_layer_of_unknown_cost_is_named_and_its_parameters_count(number, keras
     total = describe.totals(found)
     assert total.parameters == model.count_params()
     assert total.uncounted == ("unknown",)
-    assert "The totals are without 1 layer that could not be counted: unknown" in table.summary(found)
+    said = table.summary(found)
+    assert "The totals are without 1 layer that could not be counted: unknown" in said
+    assert f"\nMultiply-adds  >={total.multiply_adds:,} a sample\n" in said
+    assert table.table(found).splitlines()[-1].split()[-4] == f">={total.multiply_adds:,}"
     (line,) = (line for line in table.table(found).splitlines() if line.startswith("unknown"))
     assert line.split()[-1] == "unknown"  # the receptive field too
     assert line.count("unknown") == 5
