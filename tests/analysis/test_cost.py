@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis import cost, describe, graph, table
@@ -75,41 +75,32 @@ def test_a_pooling_unit_is_connected_to_the_inputs_of_its_window(kind, options, 
     assert (found.cost.multiply_adds, found.cost.connections, found.cost.pools) == (0, connections, True)
 
 
-OPTIONS = st.fixed_dictionaries({"kernel_size": st.integers(1, 3), "strides": st.integers(1, 3)})
+SIZES, NO_BIAS, ONES = st.integers(1, 3), st.just(False), st.just("ones")
+KERNEL = {"kernel_size": SIZES, "use_bias": NO_BIAS, "kernel_initializer": ONES}
+FILTERS = {**KERNEL, "filters": st.sampled_from([2, 4]), "groups": st.integers(1, 2)}
+OF_ONES = [
+    ("Conv", {**FILTERS, "strides": SIZES}),
+    ("Conv", {**FILTERS, "dilation_rate": st.integers(1, 2)}),  # Keras refuses stride and dilation together
+    ("DepthwiseConv", {"kernel_size": SIZES, "use_bias": NO_BIAS, "depthwise_initializer": ONES, "strides": SIZES}),
+    ("ConvTranspose", {**KERNEL, "filters": SIZES, "strides": SIZES}),
+    ("AveragePooling", {"pool_size": SIZES, "strides": SIZES}),
+]
 
 
 @settings(max_examples=40, deadline=None)
 @given(
-    kind=st.sampled_from(["Conv", "DepthwiseConv", "ConvTranspose", "AveragePooling"]),
-    rank=st.integers(1, 2),
-    options=OPTIONS,
-    groups=st.integers(1, 2),
-    depth=st.integers(1, 3),
-    dilation=st.integers(1, 2),
-    length=st.integers(5, 8),
+    drawn=st.one_of([st.tuples(st.just(kind), st.fixed_dictionaries(options)) for kind, options in OF_ONES]),
+    space=st.lists(st.integers(5, 8), min_size=1, max_size=2),
 )
-def test_of_ones_every_multiply_add_and_every_pooled_input_adds_one(
-    kind, rank, options, groups, depth, dilation, length, keras
-):
-    """Without padding a layer whose weights and inputs are ones gives, in sum, the number of its connections."""
-    name, ones = (f"Conv{rank}DTranspose" if kind == "ConvTranspose" else f"{kind}{rank}D"), {"use_bias": False}
-    if kind == "Conv":
-        assume(options["strides"] == 1 or dilation == 1)  # Keras refuses them together
-        ones |= {"filters": groups * depth, "groups": groups, "dilation_rate": dilation, "kernel_initializer": "ones"}
-    elif kind == "DepthwiseConv":
-        ones |= {"depth_multiplier": depth, "depthwise_initializer": "ones"}
-    elif kind == "ConvTranspose":
-        ones |= {"filters": depth, "kernel_initializer": "ones"}
-    else:
-        size = options["kernel_size"]
-        options, ones = {"pool_size": size, "strides": options["strides"]}, {}
-    layer = getattr(keras.layers, name)(**options, **ones)
-    shape = (length,) * rank + (2 * groups,)
-    found = row(keras, layer, shape)
-    total = np.asarray(layer(np.ones((1, *shape), "float32"))).sum()
-    window = size**rank if kind == "AveragePooling" else 1
-    assert found.cost.connections == round(float(total * window))
-    assert found.cost.multiply_adds == (0 if kind == "AveragePooling" else found.cost.connections)
+def test_of_ones_every_connection_adds_one(drawn, space, keras):
+    """Without padding, a layer whose weights and inputs are all ones gives the number of its connections, in sum."""
+    (kind, options), shape = drawn, (*space, 4)
+    name = f"Conv{len(space)}DTranspose" if kind == "ConvTranspose" else f"{kind}{len(space)}D"
+    layer = getattr(keras.layers, name)(**options)
+    found = row(keras, layer, shape).cost
+    window = options.get("pool_size", 1) ** len(space)  # by which an average is less than its sum
+    total = round(float(np.asarray(layer(np.ones((1, *shape), "float32"))).sum() * window))
+    assert (found.connections, found.multiply_adds) == (total, 0 if found.pools else total)
 
 
 @pytest.mark.parametrize(
