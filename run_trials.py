@@ -187,8 +187,9 @@ def describe(arguments: argparse.Namespace) -> int:
     networks = {}
     for name, planned in described(arguments).items():
         found = networks[name] = describing.rows(outline.model(planned), arguments.training is not None)
-        sums = table.summary(found, arguments.batch_size, arguments.dtype, arguments.training)
-        print(f"{planned}\n\n{table.table(found)}\n\n{sums}\n")
+        memory = arguments.batch_size, arguments.dtype
+        sums = table.summary(found, *memory, arguments.training)
+        print(f"{planned}\n\n{table.table(found, *memory)}\n\n{sums}\n")
     if len(networks) > 1:
         print(f"{table.comparison(networks)}\n")
     print(table.NOTES)

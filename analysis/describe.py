@@ -78,9 +78,11 @@ class Totals:
     fixed: int
     multiply_adds: int
     connections: int
-    "Without those to biases, as `pooling`, the part of them that pools."
-    pooling: int
+    "Without those to biases."
     to_biases: int
+    pooling: int
+    "The part of the connections that pools."
+    pooling_to_biases: int
     values: int
     inputs: int
     "The part of the values that is the input."
@@ -100,8 +102,9 @@ def totals(found: Sequence[Row]) -> Totals:
         fixed=sum(row.fixed for row in found),
         multiply_adds=sum(c.multiply_adds for c in costs),
         connections=sum(c.connections for c in costs),
-        pooling=sum(c.connections for c in costs if c.pools),
         to_biases=sum(c.biases for c in costs),
+        pooling=sum(c.connections for c in costs if c.pools),
+        pooling_to_biases=sum(c.biases for c in costs if c.pools),
         values=sum(row.values or 0 for row in found),
         inputs=sum(row.values or 0 for row in found if row.is_input),
         uncounted=tuple(row.layer for row in found if row.cost is None or row.values is None),

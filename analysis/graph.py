@@ -26,7 +26,7 @@ def walk(model: Any) -> list[Call]:
     graph = _graph(model)
     if graph is None:
         raise UserError(
-            f"The model '{model.name}' is made by subclassing and has no graph of layers to read.\n"
+            f"The model '{model.name}' has no graph of layers to read: it is not built, or has a `call` of its own.\n"
             "Only functional and sequential models can be described."
         )
     known = {id(tensor): reach.of_input(_shape(tensor)) for tensor in graph.inputs}
@@ -34,9 +34,13 @@ def walk(model: Any) -> list[Call]:
 
 
 def _graph(model: Any) -> Any:
-    """What knows the nodes: a functional model itself, a sequential one's inner model; None where there is none."""
+    """What knows the nodes: a functional model itself, a sequential one's inner model.
+
+    None where there is none, or where the model does not run what it has.
+    """
     graph = getattr(model, "_functional", None) or model
-    return graph if hasattr(graph, "_nodes_by_depth") else None
+    runs_it = type(model).call.__module__.startswith("keras.")
+    return graph if hasattr(graph, "_nodes_by_depth") and runs_it else None
 
 
 def _calls(graph: Any, prefix: str, known: dict[int, Reach]) -> Iterator[Call]:

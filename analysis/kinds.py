@@ -17,7 +17,9 @@ def kind(layer: Any) -> str | None:
     return None
 
 
-NORMALIZATIONS = {"BatchNormalization", "LayerNormalization", "GroupNormalization", "RMSNormalization"}
+NORMALIZATIONS = {
+    *("BatchNormalization", "LayerNormalization", "GroupNormalization", "RMSNormalization", "UnitNormalization"),
+}
 DROPOUTS = {
     *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout", "GaussianDropout"),
     *("GaussianNoise", "StochasticDepth"),

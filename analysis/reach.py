@@ -145,7 +145,7 @@ def _keeps_places(layer: Any, name: str, inputs: Sequence[Shape], output: Shape)
     last = len(output)
     if name == "Concatenate":
         return layer.axis in (-1, last)
-    if name == "LayerNormalization":
+    if name in ("LayerNormalization", "UnitNormalization"):
         return layer.axis in (-1, last, [-1], [last])
     if name in kinds.VIEWS:
         return output == inputs[0]

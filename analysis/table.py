@@ -5,29 +5,31 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tabulate import tabulate
 
-from analysis.describe import UNKNOWN, Row, field, memory, shapes, stride, totals
+from analysis.describe import BYTES, UNKNOWN, Row, Totals, field, memory, shapes, stride, totals
 
+NAMES = ("layer", "kind")
 SHORTEST = 12
 "Characters that the name of a layer or of its kind keeps, however narrow the terminal."
 
 
-def table(found: Sequence[Row]) -> str:
+def table(found: Sequence[Row], batch_size: int = 1, dtype: str = "float32") -> str:
     """The rows and their sums, aligned, and no wider than the terminal where that can be."""
     room = shutil.get_terminal_size((120, 24)).columns
-    lines = _lines(found)
-    widths = _widths(lines, room)
-    if _total(widths) > room:  # the sums below and the CSV file still have the connections
-        place = lines[0].index("connections")
-        lines = [[*line[:place], *line[place + 1 :]] for line in lines]
-        widths = _widths(lines, room)
-    (headers, *rows, last), rule = lines, ["-" * width for width in widths]
-    shown = [[_clipped(row[0], widths[0]), _clipped(row[1], widths[1]), *row[2:]] for row in rows]
-    align = ["left" if name in ("layer", "kind") else "right" for name in headers]
-    return tabulate([headers, rule, *shown, rule, last], tablefmt="plain", disable_numparse=True, colalign=align)
+    columns = _columns(found, batch_size * BYTES[dtype])
+    if _width(columns) > room:
+        del columns["bytes"]  # they are the activations in another unit
+    shown = _clipped(columns, room)
+    if _width(shown) > room:
+        del columns["connections"]  # the sums below and the CSV file still have them
+        shown = _clipped(columns, room)
+    headers, *rows, last = zip(*shown.values(), strict=True)
+    rule = ["-" * _longest(cells) for cells in shown.values()]
+    align = ["left" if name in NAMES else "right" for name in shown]
+    return tabulate([headers, rule, *rows, rule, last], tablefmt="plain", disable_numparse=True, colalign=align)
 
 
-def _lines(found: Sequence[Row]) -> list[list[str]]:
-    """Headers, a line a row, and the sums."""
+def _columns(found: Sequence[Row], width: int) -> dict[str, list[str]]:
+    """By header: that, a cell a row, and the sum. An activation takes `width` bytes."""
     total = totals(found)
     columns: list[tuple[str, Callable[[Row], str], str]] = [
         ("layer", lambda row: row.layer, "total"),
@@ -36,33 +38,33 @@ def _lines(found: Sequence[Row]) -> list[list[str]]:
         ("weights", lambda row: _count(row.weights), f"{total.weights:,}"),
         ("biases", lambda row: _count(row.biases), f"{total.biases:,}"),
         ("(fixed)", lambda row: f"({row.fixed:,})" if row.fixed else "", f"({total.fixed:,})"),
-        ("multiply-adds", lambda row: _count(row.cost and row.cost.multiply_adds), f"{total.multiply_adds:,}"),
-        ("connections", lambda row: _count(row.cost and row.cost.connections), f"{total.connections:,}"),
-        ("activations", lambda row: _count(row.values), f"{total.values:,}"),
+        ("multiply-adds", lambda row: _count(row.cost and row.cost.multiply_adds), _sum(total, total.multiply_adds)),
+        ("connections", lambda row: _count(row.cost and row.cost.connections), _sum(total, total.connections)),
+        ("activations", lambda row: _count(row.values), _sum(total, total.values)),
+        ("bytes", lambda row: _count(row.values and row.values * width), _sum(total, total.values * width)),
         ("field", lambda row: field(row.reach), ""),
         ("stride", lambda row: stride(row.reach), ""),
     ]
-    used = [column for column in columns if total.fixed or column[0] != "(fixed)"]
-    names, cells, sums = zip(*used, strict=True)
-    return [list(names), *([cell(row) for cell in cells] for row in found), list(sums)]
+    return {name: [name, *map(cell, found), last] for name, cell, last in columns if total.fixed or name != "(fixed)"}
 
 
-def _widths(lines: Sequence[Sequence[str]], room: int) -> list[int]:
-    """Of each column; layers and kinds give way where there is no room."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for place in (0, 1):
-        excess = max(0, _total(widths) - room)
-        widths[place] = max(min(widths[place], SHORTEST), widths[place] - excess)
-    return widths
+def _clipped(columns: Mapping[str, Sequence[str]], room: int) -> dict[str, Sequence[str]]:
+    """With layers and kinds as short as they must be to leave room for the rest."""
+    shown = dict(columns)
+    for name in NAMES:
+        longest, excess = _longest(shown[name]), max(0, _width(shown) - room)
+        most = max(min(longest, SHORTEST), longest - excess)
+        # The end of a long name tells layers apart, as `..._conv/bn` does.
+        shown[name] = [text if len(text) <= most else f"..{text[2 - most :]}" for text in shown[name]]
+    return shown
 
 
-def _total(widths: Sequence[int]) -> int:
-    return sum(widths) + 2 * (len(widths) - 1)
+def _width(columns: Mapping[str, Sequence[str]]) -> int:
+    return sum(map(_longest, columns.values())) + 2 * (len(columns) - 1)
 
 
-def _clipped(text: str, width: int) -> str:
-    """The end of a long name tells layers apart, as `..._conv/bn` does."""
-    return text if len(text) <= width else f"..{text[2 - width :]}"
+def _longest(cells: Sequence[str]) -> int:
+    return max(map(len, cells))
 
 
 def _shortened(name: str) -> str:
@@ -74,17 +76,27 @@ def _count(value: object) -> str:
     return UNKNOWN if value is None else f"{value:,}" if value else ""
 
 
+def _sum(total: Totals, count: int) -> str:
+    """Of a network, a lower bound where layers could not be counted."""
+    return f"{'>=' if total.uncounted else ''}{count:,}"
+
+
 def summary(found: Sequence[Row], batch_size: int = 1, dtype: str = "float32", optimizer: str | None = None) -> str:
     """What the table adds up to, in words, with and without biases, pooling and the input."""
     total = totals(found)
-    with_biases = total.connections + total.to_biases
+    unpooled, unpooled_biases = total.connections - total.pooling, total.to_biases - total.pooling_to_biases
+
+    def at_least(count: int) -> str:
+        return _sum(total, count)
+
     lines = [
         f"Parameters     {total.parameters:,}: {total.weights:,} weights and {total.biases:,} biases; "
         + (f"{total.parameters - total.fixed:,} are trained" if total.fixed else "all are trained"),
-        f"Multiply-adds  {total.multiply_adds:,} a sample",
-        f"Connections    {total.connections:,} (with biases {with_biases:,}); "
-        f"without pooling {total.connections - total.pooling:,} ({with_biases - total.pooling:,})",
-        f"Activations    {total.values:,} values a sample, {total.values - total.inputs:,} without the input",
+        f"Multiply-adds  {at_least(total.multiply_adds)} a sample",
+        f"Connections    {at_least(total.connections)} (with biases {at_least(total.connections + total.to_biases)}); "
+        f"without pooling {at_least(unpooled)} ({at_least(unpooled + unpooled_biases)})",
+        f"Activations    {at_least(total.values)} values a sample, "
+        f"{at_least(total.values - total.inputs)} without the input",
         _memory_line(memory(total, batch_size, dtype, optimizer), batch_size, dtype),
     ]
     if total.uncounted:
@@ -113,7 +125,7 @@ def comparison(networks: Mapping[str, Sequence[Row]]) -> str:
     lines = []
     for name, total in sums.items():
         counts = (total.multiply_adds, total.connections, total.values)
-        work, connections, values = (f"{'>=' if total.uncounted else ''}{count:,}" for count in counts)
+        work, connections, values = (_sum(total, count) for count in counts)
         times = f"{most / total.multiply_adds:.3f}" if everything and total.multiply_adds else ""
         lines.append([name, f"{total.parameters:,}", work, times, connections, values])
     headers = ["network", "parameters", "multiply-adds", "times fewer", "connections", "activations"]

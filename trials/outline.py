@@ -12,6 +12,8 @@ from trials.errors import UserError, first_line
 from trials.experiment import Builder, Experiment, check_options
 
 Shape = tuple[int, ...]
+GIVEN = {"input_shape": "--input-shape H,W,C", "classes": "--classes N"}
+"What a call takes beside the builder's options, and how it is given on the command line."
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,11 @@ class Call:
     source: str
 
     def __str__(self) -> str:
-        shape = "x".join(map(str, self.arguments["input_shape"]))
-        options = [
-            f"{name}={value}" for name, value in self.arguments.items() if name not in ("input_shape", "classes")
-        ]
-        classes = [f"{self.arguments['classes']} classes"] if "classes" in self.arguments else []
-        return f"{self.builder.__name__}: {', '.join([f'input {shape}', *classes, *options])} ({self.source})"
+        shape, classes = self.arguments.get("input_shape"), self.arguments.get("classes")
+        parts = [f"input {'x'.join(map(str, shape))}"] if shape else []
+        parts += [f"{classes} classes"] if classes else []
+        parts += [f"{name}={value}" for name, value in self.arguments.items() if name not in GIVEN]
+        return f"{': '.join([self.builder.__name__, *([', '.join(parts)] if parts else [])])} ({self.source})"
 
 
 def plan(
@@ -41,23 +42,22 @@ def plan(
 ) -> Call:
     """The call of a builder for what is asked, else what an experiment gives it, else its own defaults.
 
-    Raises UserError for options that it does not have, and where shape or classes are nowhere said.
+    Raises UserError for what it does not take, and where shape or classes are nowhere said.
     """
     check_options(builder, options or {})
-    wanted = [name for name in ("input_shape", "classes") if name in inspect.signature(builder).parameters]
-    asked = {"input_shape": input_shape, "classes": classes}
-    given = {name: value for name, value in asked.items() if value is not None}
-    source = "as given"
-    if len(given) < len(wanted):
-        known, source = _known(builder, experiments, base)
-        given = {**known, **given}
+    wanted = [name for name in GIVEN if name in inspect.signature(builder).parameters]
+    pairs = {"input_shape": input_shape, "classes": classes}
+    asked = {name: value for name, value in pairs.items() if value is not None}
+    for name in asked:
+        if name not in wanted:
+            raise UserError(f"The builder '{builder.__name__}' takes no {name}.\nLeave out {GIVEN[name]}.")
+    complete = asked and len(asked) == len(wanted)
+    known, source = ({}, "as given") if complete else _known(builder, experiments, base)
+    given = {**known, **asked}
     for name in wanted:
         if name not in given:
-            what, option = (
-                ("shape of its input", "--input-shape H,W,C") if name == "input_shape" else (name, "--classes N")
-            )
             raise UserError(
-                f"No experiment uses '{builder.__name__}' and it has no default {what}.\nGive it with {option}."
+                f"No experiment uses '{builder.__name__}' and it has no default {name}.\nGive it with {GIVEN[name]}."
             )
     return Call(builder, {**{name: given[name] for name in wanted}, **(options or {})}, source)
 
@@ -69,7 +69,7 @@ def _known(builder: Builder, experiments: Sequence[Experiment], base: Path | Non
                 shape, classes = datasets.shape(experiment.data, base)
                 return {"input_shape": shape, "classes": classes}, f"as in experiment {experiment.name}"
     parameters = inspect.signature(builder).parameters
-    own = {name: parameters[name].default for name in ("input_shape", "classes") if name in parameters}
+    own = {name: parameters[name].default for name in GIVEN if name in parameters}
     return {name: value for name, value in own.items() if value is not inspect.Parameter.empty}, "its defaults"
 
 
@@ -98,8 +98,9 @@ def model(call: Call) -> Any:
 
 def _built(call: Call) -> Any:
     built = call.builder(**call.arguments)
-    if isinstance(built, import_keras().Model) and not built.built:
-        built.build((None, *call.arguments["input_shape"]))
+    shape = call.arguments.get("input_shape")
+    if shape and isinstance(built, import_keras().Model) and not built.built:
+        built.build((None, *shape))
     return built
 
 

@@ -1,6 +1,9 @@
 """What each kind of layer costs, worked out by hand, and layers of which nothing can be known."""
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analysis import cost, describe, graph, table
 
@@ -33,6 +36,9 @@ PRODUCTS = [
     ("SeparableConv1D", {"filters": 5, "kernel_size": 3, "depth_multiplier": 2}, (9, 4), 24 + 40, 5, 64 * 7, 5 * 7),
     # Each of 4x4 input places meets all 9 x 2 x 3 weights; the output has 9x9 places.
     ("Conv2DTranspose", {"filters": 3, "kernel_size": 3, "strides": 2}, (4, 4, 2), 54, 3, 54 * 16, 3 * 81),
+    ("Conv1DTranspose", {"filters": 3, "kernel_size": 2, "padding": "same"}, (4, 2), 12, 3, 12 * 4, 3 * 4),
+    ("DepthwiseConv1D", {"kernel_size": 3, "strides": 2, "use_bias": False}, (9, 4), 12, 0, 12 * 4, 0),
+    ("Conv3D", {"filters": 2, "kernel_size": (1, 2, 3)}, (4, 4, 4, 2), 24, 2, 24 * 4 * 3 * 2, 2 * 24),
 ]
 
 
@@ -69,11 +75,47 @@ def test_a_pooling_unit_is_connected_to_the_inputs_of_its_window(kind, options, 
     assert (found.cost.multiply_adds, found.cost.connections, found.cost.pools) == (0, connections, True)
 
 
+SIZES, NO_BIAS, ONES = st.integers(1, 3), st.just(False), st.just("ones")
+KERNEL = {"kernel_size": SIZES, "use_bias": NO_BIAS, "kernel_initializer": ONES}
+FILTERS = {**KERNEL, "filters": st.sampled_from([2, 4]), "groups": st.integers(1, 2)}
+OF_ONES = [
+    ("Conv", {**FILTERS, "strides": SIZES}),
+    ("Conv", {**FILTERS, "dilation_rate": st.integers(1, 2)}),  # Keras refuses stride and dilation together
+    ("DepthwiseConv", {"kernel_size": SIZES, "use_bias": NO_BIAS, "depthwise_initializer": ONES, "strides": SIZES}),
+    ("ConvTranspose", {**KERNEL, "filters": SIZES, "strides": SIZES}),
+    ("AveragePooling", {"pool_size": SIZES, "strides": SIZES}),
+]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    drawn=st.one_of([st.tuples(st.just(kind), st.fixed_dictionaries(options)) for kind, options in OF_ONES]),
+    space=st.lists(st.integers(5, 8), min_size=1, max_size=2),
+)
+def test_of_ones_every_connection_adds_one(drawn, space, keras):
+    """Without padding, a layer whose weights and inputs are all ones gives the number of its connections, in sum."""
+    (kind, options), shape = drawn, (*space, 4)
+    name = f"Conv{len(space)}DTranspose" if kind == "ConvTranspose" else f"{kind}{len(space)}D"
+    layer = getattr(keras.layers, name)(**options)
+    found = row(keras, layer, shape).cost
+    window = options.get("pool_size", 1) ** len(space)  # by which an average is less than its sum
+    total = round(float(np.asarray(layer(np.ones((1, *shape), "float32"))).sum() * window))
+    assert (found.connections, found.multiply_adds) == (total, 0 if found.pools else total)
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "weights", "biases", "fixed", "values"),
     [
         ("BatchNormalization", {}, 9, 3, 6, 60),  # gamma, moving mean and variance; beta; the moving two
         ("LayerNormalization", {}, 3, 3, 0, 60),
+        ("GroupNormalization", {"groups": 3}, 3, 3, 0, 60),
+        ("RMSNormalization", {}, 3, 0, 0, 60),
+        ("UnitNormalization", {}, 0, 0, 0, 60),
+        ("Normalization", {}, 7, 0, 7, 60),  # mean and variance of each channel, and how many were seen
+        ("Activation", {"activation": "tanh"}, 0, 0, 0, 60),
+        ("LeakyReLU", {}, 0, 0, 0, 60),
+        ("Softmax", {}, 0, 0, 0, 60),
+        ("SpatialDropout2D", {"rate": 0.5}, 0, 0, 0, 0),
         ("ReLU", {}, 0, 0, 0, 60),
         ("PReLU", {"shared_axes": [1, 2]}, 3, 0, 0, 60),
         ("ZeroPadding2D", {"padding": 1}, 0, 0, 0, 6 * 7 * 3),
@@ -138,7 +180,10 @@ def test_a_layer_of_unknown_cost_is_named_and_its_parameters_count(number, keras
     total = describe.totals(found)
     assert total.parameters == model.count_params()
     assert total.uncounted == ("unknown",)
-    assert "The totals are without 1 layer that could not be counted: unknown" in table.summary(found)
+    said = table.summary(found)
+    assert "The totals are without 1 layer that could not be counted: unknown" in said
+    assert f"\nMultiply-adds  >={total.multiply_adds:,} a sample\n" in said
+    assert table.table(found).splitlines()[-1].split()[-4] == f">={total.multiply_adds:,}"
     (line,) = (line for line in table.table(found).splitlines() if line.startswith("unknown"))
     assert line.split()[-1] == "unknown"  # the receptive field too
     assert line.count("unknown") == 5

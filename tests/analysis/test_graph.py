@@ -66,5 +66,34 @@ def test_a_model_without_a_graph_is_refused(keras):
         def call(self, x):
             return x
 
-    with pytest.raises(UserError, match="made by subclassing"):
+    with pytest.raises(UserError, match="'own' has no graph of layers to read"):
         graph.walk(Own(name="own"))
+
+
+def own_call(keras):
+    class Own(keras.Model):
+        def call(self, x):
+            return super().call(x) @ keras.ops.ones((3, 100))
+
+    inputs = keras.Input((4,))
+    return Own(inputs, keras.layers.Dense(3)(inputs), name="own")
+
+
+def test_a_model_that_does_not_run_its_graph_is_refused(keras):
+    with pytest.raises(UserError, match="a `call` of its own"):
+        graph.walk(own_call(keras))
+
+
+def test_inside_another_it_is_a_layer_of_unknown_cost(keras):
+    inputs = keras.Input((4,))
+    found = describe.rows(keras.Model(inputs, own_call(keras)(inputs)))
+    assert [(row.layer, row.cost is None, row.weights + row.biases) for row in found[1:]] == [("own", True, 15)]
+
+
+def test_a_subclass_that_only_trains_in_its_own_way_is_read(keras):
+    class Own(keras.Model):
+        def train_step(self, data):
+            return {}
+
+    inputs = keras.Input((4,))
+    assert len(graph.walk(Own(inputs, keras.layers.Dense(3)(inputs)))) == 2

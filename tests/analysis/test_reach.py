@@ -33,7 +33,7 @@ def test_three_layers_of_5x5_see_13_pixels(keras):
         ([("Conv2D", (1, 3)), ("GlobalMaxPooling2D", ())], "all", ""),
         ([("Conv2D", (1, 3)), ("Flatten", ())], "all", ""),
         ([("Conv2D", (1, 3)), ("Dense", (2,)), ("BatchNormalization", ()), ("ReLU", ())], "3", "1"),
-        ([("Conv2D", (1, 3)), ("LayerNormalization", ())], "3", "1"),
+        ([("Conv2D", (1, 3)), ("LayerNormalization", ()), ("UnitNormalization", ())], "3", "1"),
         ([("Conv2D", (1, 3)), ("GroupNormalization", (1,))], "all", ""),
         ([("Conv2D", (1, 3)), ("Reshape", (((900, 1),)))], "unknown", "unknown"),
         ([("MaxPooling2D", (2,)), ("UpSampling2D", (2,))], "<=3", "1"),  # truly 2: an upper bound

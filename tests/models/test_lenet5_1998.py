@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from analysis import describe
+from analysis import describe, table
 from models import lenet5_1998
 from models.lenet5_1998 import C3
 from tests.conftest import ROOT
@@ -40,6 +40,8 @@ def test_weights_and_connections_of_the_paper(side, keras):
     total = describe.totals(found)
     assert (total.parameters - total.fixed, total.fixed) == (60_000, 840)
     assert total.connections + total.to_biases == 340_908
+    # Sub-sampling has biases too: 340,908 - 5,880 - 2,000 are left without it.
+    assert "without pooling 326,520 (333,028)" in table.summary(found)
     # Without any bias; and without the 6 + 16 coefficients of sub-sampling.
     assert (total.connections, total.weights) == (332_824, 60_592)
     assert total.weights - (6 + 16) == 60_570
