@@ -31,6 +31,7 @@ def table(found: Sequence[Row], batch_size: int = 1, dtype: str = "float32") -> 
 def _columns(found: Sequence[Row], width: int) -> dict[str, list[str]]:
     """By header: that, a cell a row, and the sum. An activation takes `width` bytes."""
     total = totals(found)
+    sign = _sign(total)
     columns: list[tuple[str, Callable[[Row], str], str]] = [
         ("layer", lambda row: row.layer, "total"),
         ("kind", lambda row: _shortened(row.kind), ""),
@@ -38,10 +39,10 @@ def _columns(found: Sequence[Row], width: int) -> dict[str, list[str]]:
         ("weights", lambda row: _count(row.weights), f"{total.weights:,}"),
         ("biases", lambda row: _count(row.biases), f"{total.biases:,}"),
         ("(fixed)", lambda row: f"({row.fixed:,})" if row.fixed else "", f"({total.fixed:,})"),
-        ("multiply-adds", lambda row: _count(row.cost and row.cost.multiply_adds), _sum(total, total.multiply_adds)),
-        ("connections", lambda row: _count(row.cost and row.cost.connections), _sum(total, total.connections)),
-        ("activations", lambda row: _count(row.values), _sum(total, total.values)),
-        ("bytes", lambda row: _count(row.values and row.values * width), _sum(total, total.values * width)),
+        ("multiply-adds", lambda row: _count(row.cost and row.cost.multiply_adds), f"{sign}{total.multiply_adds:,}"),
+        ("connections", lambda row: _count(row.cost and row.cost.connections), f"{sign}{total.connections:,}"),
+        ("activations", lambda row: _count(row.values), f"{sign}{total.values:,}"),
+        ("bytes", lambda row: _count(row.values and row.values * width), f"{sign}{total.values * width:,}"),
         ("field", lambda row: field(row.reach), ""),
         ("stride", lambda row: stride(row.reach), ""),
     ]
@@ -76,39 +77,34 @@ def _count(value: object) -> str:
     return UNKNOWN if value is None else f"{value:,}" if value else ""
 
 
-def _sum(total: Totals, count: int) -> str:
-    """Of a network, a lower bound where layers could not be counted."""
-    return f"{'>=' if total.uncounted else ''}{count:,}"
+def _sign(total: Totals) -> str:
+    """What stands ahead of a sum: it is a lower bound where layers could not be counted."""
+    return ">=" if total.uncounted else ""
 
 
 def summary(found: Sequence[Row], batch_size: int = 1, dtype: str = "float32", optimizer: str | None = None) -> str:
     """What the table adds up to, in words, with and without biases, pooling and the input."""
     total = totals(found)
-    unpooled, unpooled_biases = total.connections - total.pooling, total.to_biases - total.pooling_to_biases
-
-    def at_least(count: int) -> str:
-        return _sum(total, count)
-
+    sign, with_biases = _sign(total), total.connections + total.to_biases
+    unpooled = total.connections - total.pooling
+    unpooled_with_biases = with_biases - total.pooling - total.pooling_to_biases
+    uses = memory(total, batch_size, dtype, optimizer)
     lines = [
         f"Parameters     {total.parameters:,}: {total.weights:,} weights and {total.biases:,} biases; "
         + (f"{total.parameters - total.fixed:,} are trained" if total.fixed else "all are trained"),
-        f"Multiply-adds  {at_least(total.multiply_adds)} a sample",
-        f"Connections    {at_least(total.connections)} (with biases {at_least(total.connections + total.to_biases)}); "
-        f"without pooling {at_least(unpooled)} ({at_least(unpooled + unpooled_biases)})",
-        f"Activations    {at_least(total.values)} values a sample, "
-        f"{at_least(total.values - total.inputs)} without the input",
-        _memory_line(memory(total, batch_size, dtype, optimizer), batch_size, dtype),
+        f"Multiply-adds  {sign}{total.multiply_adds:,} a sample",
+        f"Connections    {sign}{total.connections:,} (with biases {sign}{with_biases:,}); "
+        f"without pooling {sign}{unpooled:,} ({sign}{unpooled_with_biases:,})",
+        f"Activations    {sign}{total.values:,} values a sample, "
+        f"{sign}{total.values - total.inputs:,} without the input",
+        f"Memory         {sign}{_bytes(sum(uses.values()))} ({dtype}, batch of {batch_size}): "
+        + ", ".join(f"{name} {_bytes(size)}" for name, size in uses.items()),
     ]
     if total.uncounted:
         names = ", ".join(total.uncounted[:5]) + (" ..." if len(total.uncounted) > 5 else "")
         plural = "s" if len(total.uncounted) > 1 else ""
         lines.append(f"The totals are without {len(total.uncounted)} layer{plural} that could not be counted: {names}")
     return "\n".join(lines)
-
-
-def _memory_line(uses: Mapping[str, int], batch_size: int, dtype: str) -> str:
-    parts = ", ".join(f"{name} {_bytes(size)}" for name, size in uses.items())
-    return f"Memory         {_bytes(sum(uses.values()))} ({dtype}, batch of {batch_size}): {parts}"
 
 
 NOTES = (
@@ -125,7 +121,7 @@ def comparison(networks: Mapping[str, Sequence[Row]]) -> str:
     lines = []
     for name, total in sums.items():
         counts = (total.multiply_adds, total.connections, total.values)
-        work, connections, values = (_sum(total, count) for count in counts)
+        work, connections, values = (f"{_sign(total)}{count:,}" for count in counts)
         times = f"{most / total.multiply_adds:.3f}" if everything and total.multiply_adds else ""
         lines.append([name, f"{total.parameters:,}", work, times, connections, values])
     headers = ["network", "parameters", "multiply-adds", "times fewer", "connections", "activations"]

@@ -183,6 +183,7 @@ def test_a_layer_of_unknown_cost_is_named_and_its_parameters_count(number, keras
     said = table.summary(found)
     assert "The totals are without 1 layer that could not be counted: unknown" in said
     assert f"\nMultiply-adds  >={total.multiply_adds:,} a sample\n" in said
+    assert "\nMemory         >=" in said
     assert table.table(found).splitlines()[-1].split()[-4] == f">={total.multiply_adds:,}"
     (line,) = (line for line in table.table(found).splitlines() if line.startswith("unknown"))
     assert line.split()[-1] == "unknown"  # the receptive field too
