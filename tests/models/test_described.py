@@ -240,6 +240,21 @@ def test_the_networks_of_the_experiments(name, shape, options, parameters, fixed
     assert (total.parameters, total.fixed, total.uncounted) == (parameters, fixed, ())
 
 
+def test_batch_norm_after_the_convolutions_alone(keras):
+    """Section 4 counts this LeNet-5 too: gamma and beta of 6 and 16 maps, and as many running statistics."""
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            *(layers.Conv2D(6, 5, padding="same"), layers.BatchNormalization(), layers.MaxPooling2D()),
+            *(layers.Conv2D(16, 5), layers.BatchNormalization(), layers.MaxPooling2D(), layers.Flatten()),
+            *(layers.Dense(120), layers.Dense(84), layers.Dense(10)),
+        ]
+    )
+    total = describe.totals(describe.rows(model))
+    assert (total.parameters - total.fixed, total.parameters) == (61_750, 61_794)
+
+
 @pytest.mark.parametrize("units", IRIS)
 def test_the_perceptrons_of_iris(units, keras):
     found = describe.rows(outline.model(outline.plan(BUILDERS["mlp"], (), {"units": units}, (4,), 3)))
