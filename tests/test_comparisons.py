@@ -119,14 +119,15 @@ def test_the_conclusion_on_one_configuration_is_its_mean_with_interval():
 
 def test_the_conclusion_says_against_whom_the_best_is_shown():
     assert said(measured("a", flat(0.5)), measured("b", flat(0.6)), measured("c", jittered(0.6001))) == (
-        "c has the highest mean test accuracy, 60.91 %; it is shown better than a; no difference from b is shown; "
-        "the smallest that 10 pairs show with 80 % power is 0.42 points."
+        "c has the highest mean test accuracy, 60.91 %; c is shown better than a; "
+        "no difference is shown between c and b; "
+        "the smallest true difference that 10 pairs show with 80 % power in a single comparison is 0.42 points."
     )
 
 
 def test_the_conclusion_on_too_few_trials_says_how_many_it_takes():
     assert said(measured("a", flat(0.5, 3)), measured("b", flat(0.6, 3))) == (
-        "b has the highest mean test accuracy, 61.00 %; no difference from a is shown; "
+        "b has the highest mean test accuracy, 61.00 %; no difference is shown between b and a; "
         "too few trials: 1 comparison needs at least 6 pairs."
     )
 
@@ -142,7 +143,8 @@ def test_the_conclusion_on_a_sweep_says_from_where_to_where_and_between_which_ne
 def test_the_conclusion_on_a_flat_sweep_says_what_could_have_been_shown():
     assert said(measured("a", flat(0.5), units=1), measured("a", jittered(0.5), units=2)) == (
         "Along units the mean test accuracy goes from 50.90 % at 1 to 50.90 % at 2; "
-        "no difference between neighbours is shown; the smallest that 10 pairs show with 80 % power is 0.42 points."
+        "no difference between neighbours is shown; "
+        "the smallest true difference that 10 pairs show with 80 % power in a single comparison is 0.42 points."
     )
 
 
@@ -155,7 +157,7 @@ def test_the_conclusion_on_swept_variants_holds_their_means_over_common_points_a
         measured("b", jittered(0.6), units=2),
     ) == (
         "b has the highest mean test accuracy over 2 swept points, 65.90 %; "
-        "it is shown better than a at 1 of 2 points. "
+        "b is shown better than a at 1 of 2 points. "
         "Along units the mean test accuracy of a goes from 50.90 % at 1 to 90.90 % at 3 and "
         "of b goes from 70.90 % at 1 to 60.90 % at 2; between neighbours a difference is shown from "
         "a units=1 to a units=2 (+10.00 points), a units=2 to a units=3 (+30.00 points) and "
@@ -165,3 +167,23 @@ def test_the_conclusion_on_swept_variants_holds_their_means_over_common_points_a
 
 def test_nothing_measured_concludes_nothing():
     assert said(measured("a", []), measured("b", [])) == "No configuration has a test accuracy."
+
+
+def test_equal_means_share_the_first_place_and_other_seeds_are_no_pairs():
+    assert said(measured("a", [0.5, 0.7]), Measured("b", {}, {8: 0.7, 9: 0.5})) == (
+        "a and b share the highest mean test accuracy, 60.00 %; no difference is shown between a and b; "
+        "no two of their trials have the same seed."
+    )
+
+
+def test_the_best_mean_over_all_points_may_be_shown_worse_at_one():
+    found = said(
+        measured("a", flat(0.5), units=1),
+        measured("a", flat(0.8), units=2),
+        measured("b", flat(0.6), units=1),
+        measured("b", flat(0.6), units=2),
+    )
+    assert found.startswith(
+        "a has the highest mean test accuracy over 2 swept points, 65.90 %; "
+        "a is shown better than b at 1 of 2 points; a is shown worse than b at 1 of 2 points. Along units"
+    )

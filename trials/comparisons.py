@@ -112,6 +112,7 @@ def _test_to_train(first: Measured, second: Measured) -> float:
 
 
 def _verdict(row: Mapping[str, Any], comparisons: int) -> str:
+    """In words; as many pairs are asked for where t replaces the sign flips, so that a family has one rule."""
     if not row["n"]:
         return "no pairs"
     if row["n"] < statistics.pairs_needed(comparisons):
@@ -174,31 +175,37 @@ def _variants_sentence(measured: Sequence[Measured], rows: Sequence[Mapping[str,
     ]
     if len(variants) < 2 or not points:
         return ""
-    variant_of = {each.label: each.variant for point in points for each in point}
-    means = {name: _mean(each for point in points for each in point if each.variant == name) for name in variants}
-    best = max(means, key=lambda name: means[name])
-    family = [row for row in rows if row["family"] == VARIANTS]
-    against: dict[str, list[Mapping[str, Any]]] = {}
-    for row in family:
-        sides = [variant_of.get(row["first"]), variant_of.get(row["second"])]
-        if best in sides and None not in sides:
-            against.setdefault(str(sides[sides[0] == best]), []).append(row)
-    worse = {other: [variant_of.get(_loser(row)) for row in found] for other, found in against.items()}
+    common = [each for point in points for each in point]
+    means = {name: _mean(each for each in common if each.variant == name) for name in variants}
+    highest = max(means.values())
+    leaders = [name for name, mean in means.items() if highest - mean <= statistics.ROUNDING]
     over = f" over {len(points)} swept points" if len(points) > 1 else ""
-    clauses = [f"{best} has the highest mean test accuracy{over}, {_percent(means[best])}"]
-    clauses += _shown("better than", {other: losers.count(other) for other, losers in worse.items()}, len(points))
-    clauses += _shown("worse than", {other: losers.count(best) for other, losers in worse.items()}, len(points))
-    undecided = [other for other, losers in worse.items() if not any(losers)]
+    has = "has" if len(leaders) == 1 else "share"
+    start = f"{_listed(leaders)} {has} the highest mean test accuracy{over}, {_percent(highest)}"
+    family = [row for row in rows if row["family"] == VARIANTS]
+    return "; ".join([start, *_against(leaders[0], common, family, len(points))]) + "."
+
+
+def _against(best: str, common: Iterable[Measured], family: Sequence[Mapping[str, Any]], points: int) -> Iterable[str]:
+    """Than which variants `best` is shown better or worse (of several points at how many), and which are left."""
+    variant = {each.label: each.variant for each in common}
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in family:
+        sides = [variant.get(row["first"], ""), variant.get(row["second"], "")]
+        if best in sides and all(sides):
+            found.setdefault(sides[sides[0] == best], []).append(row)
+    losers = {other: [variant.get(_loser(row)) for row in compared] for other, compared in found.items()}
+    for how, lost in (
+        ("better", {o: names.count(o) for o, names in losers.items()}),
+        ("worse", {o: names.count(best) for o, names in losers.items()}),
+    ):
+        shown = [other + (f" at {k} of {points} points" if points > 1 else "") for other, k in lost.items() if k]
+        if shown:
+            yield f"{best} is shown {how} than {_listed(shown)}"
+    undecided = [other for other, names in losers.items() if not any(names)]
     if undecided:
-        clauses.append(f"no difference from {_listed(undecided)} is shown")
-        clauses.append(_could([row for other in undecided for row in against[other]], len(family)))
-    return "; ".join(clauses) + "."
-
-
-def _shown(how: str, times: Mapping[str, int], points: int) -> list[str]:
-    """`it is shown better than a and b`, where there are several points with at how many of them."""
-    at = {other: f" at {count} of {points} points" if points > 1 else "" for other, count in times.items() if count}
-    return [f"it is shown {how} {_listed([other + where for other, where in at.items()])}"] if at else []
+        yield f"no difference is shown between {best} and {_listed(undecided, 'or')}"
+        yield _could([row for other in undecided for row in found[other]], len(family))
 
 
 def _sweep_sentence(measured: Sequence[Measured], rows: Sequence[Mapping[str, Any]], name: str) -> str:
@@ -245,12 +252,15 @@ def _could(rows: Sequence[Mapping[str, Any]], comparisons: int) -> str:
     """What undecided comparisons would have taken."""
     if any(row["verdict"] == "too few trials" for row in rows):
         return f"too few trials: {_needed(comparisons)}"
+    if all(row["verdict"] == "no pairs" for row in rows):
+        return "no two of their trials have the same seed"
     sizes = sorted(row["detectable_difference"] for row in rows if row["detectable_difference"])
     if not sizes:
         return "no spread among pairs says what could have been shown"
     pairs = min(row["n"] for row in rows if row["n"])
     to = f" to {100 * sizes[-1]:.2f}" if f"{100 * sizes[0]:.2f}" != f"{100 * sizes[-1]:.2f}" else ""
-    return f"the smallest that {pairs} pairs show with 80 % power is {100 * sizes[0]:.2f}{to} points"
+    smallest = f"the smallest true difference that {pairs} pairs show with 80 % power in a single comparison"
+    return f"{smallest} is {100 * sizes[0]:.2f}{to} points"
 
 
 def _mean(measured: Iterable[Measured]) -> float:
@@ -262,5 +272,5 @@ def _percent(accuracy: float) -> str:
     return f"{100 * accuracy:.2f} %"
 
 
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
+def _listed(words: Sequence[str], last: str = "and") -> str:
+    return f" {last} ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
