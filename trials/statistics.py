@@ -98,7 +98,7 @@ def compare(first: Mapping[int, float], second: Mapping[int, float], test_to_tra
     where every trial draws its own split, else 0. Trials then share most of their training examples, so
     their differences are correlated: the variance of the mean is var * (1/n + n_test/n_train) rather than
     var / n (Nadeau and Bengio 2003), and p comes from t with that variance, because sign flips need
-    independent differences. It is None where these have no spread.
+    independent differences. Without spread it is 1 where nothing differs, else None.
     """
     d = differences(first, second)
     result: dict[str, Any] = dict.fromkeys(PAIRED) | {"n": len(d)}
@@ -145,9 +145,9 @@ def sign_flip_p(d: np.ndarray) -> float | None:
 
 
 def t_p(mean: float, error: float, degrees: int) -> float | None:
-    """Two-sided p of a mean with this standard error by Student's t; None where the error is 0."""
+    """Two-sided p of a mean with this standard error by Student's t; without error 1 for a mean of 0, else None."""
     if error == 0:
-        return None
+        return 1.0 if abs(mean) <= ROUNDING else None
     from scipy.special import stdtr
 
     return float(2 * stdtr(degrees, -abs(mean) / error))
