@@ -2,14 +2,29 @@
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import mean as exact_mean  # of equal values: that value
+from typing import Any
 
 import numpy as np
 
 SUFFIXES = ("mean", "std", "sem", "ci95_low", "ci95_high", "bca95_low", "bca95_high", "median", "min", "max")
 BCA_MINIMUM = 10
 RESAMPLES = 9999
+PAIRED = (
+    "n",
+    "difference_mean",
+    "difference_std",
+    "difference_ci95_low",
+    "difference_ci95_high",
+    "p",
+    "probability_of_improvement",
+    "detectable_difference",
+)
+ENUMERATED = 16  # up to so many pairs every pattern of signs is tried
+LEVEL = 0.05
+POWER = 0.8
+ROUNDING = 1e-9  # accuracies are k / N in 64 bits: differences nearer than this are equal
 
 
 def summarize(values: Sequence[float]) -> dict[str, float | None]:
@@ -74,3 +89,140 @@ def prediction_interval(groups: Sequence[Sequence[float]], runs: int) -> tuple[f
     degrees = total**2 / sum(v**2 / (len(group) - 1) for v, group in zip(variances, groups, strict=True))
     half = t_quantile(degrees) * math.sqrt(total) / len(groups)
     return mean, mean - half, mean + half
+
+
+def compare(first: Mapping[int, float], second: Mapping[int, float], test_to_train: float = 0.0) -> dict[str, Any]:
+    """Second minus first, accuracies by seed, in pairs of the seeds that both have; keys are `PAIRED`.
+
+    Everything but the number of pairs and the mean is None for n < 2. `test_to_train` is n_test / n_train
+    where every trial draws its own split, else 0. Trials then share most of their training examples, so
+    their differences are correlated: the variance of the mean is var * (1/n + n_test/n_train) rather than
+    var / n (Nadeau and Bengio 2003), and p comes from t with that variance, because sign flips need
+    independent differences. Without spread it is 1 where nothing differs, else None.
+    """
+    d = differences(first, second)
+    result: dict[str, Any] = dict.fromkeys(PAIRED) | {"n": len(d)}
+    if not len(d):
+        return result
+    mean = result["difference_mean"] = float(d.mean())
+    if len(d) < 2:
+        return result
+    std = float(d.std(ddof=1)) if np.ptp(d) > ROUNDING else 0.0
+    error = std * math.sqrt(1 / len(d) + test_to_train)
+    half = t_quantile(len(d) - 1) * error
+    return result | {
+        "difference_std": std,
+        "difference_ci95_low": mean - half,
+        "difference_ci95_high": mean + half,
+        "p": t_p(mean, error, len(d) - 1) if test_to_train else sign_flip_p(d),
+        "probability_of_improvement": probability_of_improvement(d),
+        "detectable_difference": detectable_difference(std, len(d), test_to_train),
+    }
+
+
+def differences(first: Mapping[int, float], second: Mapping[int, float]) -> np.ndarray:
+    """Second minus first, float64 of shape (n,), by ascending seed, of the seeds that both have."""
+    seeds = sorted(first.keys() & second.keys())
+    return np.array([second[seed] - first[seed] for seed in seeds], np.float64)
+
+
+def sign_flip_p(d: np.ndarray) -> float | None:
+    """Two-sided p of paired differences `d`, shape (n,): had the pairs no direction, any sign were as likely.
+
+    The share of sign patterns whose sum is as far from 0 as the measured one: of all 2^n to n = 16, beyond
+    that (b + 1) / (m + 1) of m = 9999 drawn with a fixed seed (Phipson and Smyth 2010). None for n < 2.
+    """
+    if len(d) < 2:
+        return None
+    reached = abs(d.sum()) - len(d) * ROUNDING  # equal sums are common among k / N and must count
+    if len(d) <= ENUMERATED:
+        sums = d[:1]  # a pattern and its opposite are equally far from 0: the first sign stays
+        for value in d[1:]:
+            sums = np.concatenate([sums + value, sums - value])
+        return float(np.mean(np.abs(sums) >= reached))
+    signs = 2.0 * np.random.default_rng(0).integers(0, 2, (RESAMPLES, len(d))) - 1
+    return float((np.count_nonzero(np.abs(signs @ d) >= reached) + 1) / (RESAMPLES + 1))
+
+
+def t_p(mean: float, error: float, degrees: int) -> float | None:
+    """Two-sided p of a mean with this standard error by Student's t; without error 1 for a mean of 0, else None."""
+    if error == 0:
+        return 1.0 if abs(mean) <= ROUNDING else None
+    from scipy.special import stdtr
+
+    return float(2 * stdtr(degrees, -abs(mean) / error))
+
+
+def probability_of_improvement(d: np.ndarray) -> float | None:
+    """The share of pairs with a positive difference, ties as half; None for n < 2.
+
+    Pairs of one seed, not every trial against every other (Agarwal et al. 2021, whose runs share no
+    seeds): a seed's split and order of batches are luck that both trials had, and it cancels in the pair.
+    """
+    if len(d) < 2:
+        return None
+    return float(np.mean(np.where(np.abs(d) <= ROUNDING, 0.5, d > 0)))
+
+
+def detectable_difference(std: float | None, n: int, test_to_train: float = 0.0) -> float | None:
+    """The smallest true difference that n pairs with this standard deviation show with 80 % power.
+
+    Of a paired t test, two-sided at 5 % before any correction for several comparisons; in the unit of
+    `std`. None for n < 2 and where there is no spread to go by.
+    """
+    if n < 2 or not std:
+        return None
+    from scipy.special import nctdtrinc
+
+    # the other tail, a difference shown in the wrong direction, holds less than 1e-5 at this power
+    shift = float(nctdtrinc(n - 1, 1 - POWER, t_quantile(n - 1, 1 - LEVEL)))
+    return shift * std * math.sqrt(1 / n + test_to_train)
+
+
+def holm(p: Sequence[float | None]) -> list[float | None]:
+    """Holm's (1979) adjusted p of one family, in the order given.
+
+    None stays None but counts in the family: what was asked does not shrink by what could not be measured.
+    """
+    adjusted: list[float | None] = [None] * len(p)
+    known = sorted((value, place) for place, value in enumerate(p) if value is not None)
+    largest = 0.0
+    for rank, (value, place) in enumerate(known):
+        largest = adjusted[place] = max(largest, min(1.0, (len(p) - rank) * value))
+    return adjusted
+
+
+def pairs_needed(comparisons: int) -> int:
+    """The least n with which sign flips can reach 5 % after Holm: comparisons * 2^(1-n) <= 0.05."""
+    n = 1
+    while comparisons * 2.0 ** (1 - n) > LEVEL:
+        n += 1
+    return n
+
+
+def binomial_standard_error(accuracy: float, examples: int) -> float:
+    """Of one accuracy, a fraction 0 to 1, as an estimate over other test sets of so many examples.
+
+    The luck of the test set's draw; the spread over trials on one test set holds none of it.
+    """
+    return math.sqrt(accuracy * (1 - accuracy) / examples)
+
+
+def selection_bias(accuracies: np.ndarray) -> float | None:
+    """By how much the mean of the best row flatters it: picked and measured by the same trials.
+
+    `accuracies` has shape (configurations, seeds). Seeds are resampled for all rows together, for they
+    share their luck (fixed resampling seed); each time the best row's resampled mean is held against its
+    mean. Holds the luck of the trials, not that of the test set they share. None for fewer than two
+    configurations or seeds.
+    """
+    x = np.asarray(accuracies, np.float64)
+    rows, n = x.shape
+    if rows < 2 or n < 2:
+        return None
+    means = x.mean(axis=1)
+    deviations = np.where(np.ptp(x, axis=1, keepdims=True) > ROUNDING, x - means[:, None], 0)
+    drawn = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES) / n
+    gains = drawn @ deviations.T
+    best = (means + gains).argmax(axis=1)
+    return float(np.take_along_axis(gains, best[:, None], axis=1).mean())
