@@ -38,7 +38,8 @@ def inlined(name: str, label: str, svg: bytes) -> Markup:
         for child in list(parent):
             if local(child.tag) in DROPPED:
                 parent.remove(child)
-    used = set(re.findall(r"#([\w.-]+)", " ".join(value for each in root.iter() for value in each.attrib.values())))
+    values = [value for element in root.iter() for value in element.attrib.values()]
+    used = {found for value in values for found in re.findall(r"^(?:url\()?#([\w.-]+)", value)}
     for element in root.iter():
         element.tag = local(element.tag)
         element.text = element.tail = None  # matplotlib draws letters as paths
