@@ -2,7 +2,7 @@
 
 import pytest
 
-from trials.page.grid import MOST_ROWS, Grid, between, is_numeric, number
+from trials.page.grid import MOST_ROWS, Grid, between, different, is_numeric, mark, number
 
 
 def test_numbers_have_equally_many_digits_and_nothing_stays_nothing():
@@ -27,6 +27,12 @@ def test_a_table_drops_columns_that_no_row_fills():
     assert (grid.head, grid.rows) == (["a", "n", "x"], [["1", "2", ""], ["", "", "y"]])
     assert grid.labels == 1
     assert grid.numeric == [True, True, False]
+
+
+def test_equal_notes_stand_once_below_the_table():
+    notes = different(["b", "", "a", "b"])
+    assert notes == ["b", "a"]
+    assert [mark(text, notes) for text in ("b", "", "a", "b")] == ["1", "", "2", "1"]
 
 
 def test_a_long_table_is_cut():

@@ -73,6 +73,14 @@ def test_published_learning_curves_are_counted(full_page):
     assert "All 4 figures of learning curves" in text
 
 
+def test_notes_stand_below_their_table(full_page):
+    assert (
+        full_page.tables["variants: test accuracy of the second minus that of the first, pairs by seed"][1][-1] == "1"
+    )
+    assert full_page.texts["comparisons"].count("needs 9") == 1
+    assert f"as {HOSTILE} says" in full_page.texts["published"]
+
+
 def test_the_matrix_is_row_minus_column(full_page):
     (caption,) = (caption for caption in full_page.tables if caption.startswith("Variants"))
     assert full_page.tables[caption] == [

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from trials.page.grid import Grid, between, number
+from trials.page.grid import Grid, between, different, mark, number
 from trials.plots.tables import Row
 
 JUDGED = ("inside", "outside")
@@ -22,6 +22,7 @@ def is_curve(row: Row) -> bool:
 
 
 def published_grid(rows: Sequence[Row]) -> Grid | None:
+    notes = different(row["note"] for row in rows)
     cells = [
         [
             row["source"],
@@ -32,12 +33,13 @@ def published_grid(rows: Sequence[Row]) -> Grid | None:
             number(row["measured_mean"]),
             between(row["prediction95_low"], row["prediction95_high"]),
             row["verdict"],
-            row["note"],
+            mark(row["note"], notes),
         ]
         for row in rows
     ]
     head = ["source", "metric", "where", "published", "runs", "measured", "95 % prediction interval", "verdict", "note"]
-    return Grid.filled("Each published figure beside ours", head, cells, 3, "published.csv") if cells else None
+    caption = "Each published figure beside ours"
+    return Grid.filled(caption, head, cells, 3, "published.csv", notes) if cells else None
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ def comparisons(rows: Sequence[Row]) -> dict[str, Grid]:
 
 def family_grid(family: str, rows: Sequence[Row]) -> Grid:
     """A family's comparisons, what must be read first in front."""
+    notes = different(row["note"] for row in rows)
     cells = [
         [
             row["first"],
@@ -134,11 +137,11 @@ def family_grid(family: str, rows: Sequence[Row]) -> Grid:
             number(row["p"]),
             number(row["probability_of_improvement"], 2),
             number(row["detectable_difference"]),
-            row["note"],
+            mark(row["note"], notes),
         ]
         for row in rows
     ]
     head = ["first", "second", "difference", "95 % interval", "p (Holm)", "verdict", "n", "std", "p"]
     head += ["probability of improvement", "detectable difference", "note"]
     caption = f"{family}: test accuracy of the second minus that of the first, pairs by seed"
-    return Grid.filled(caption, head, cells, 2, "comparisons.csv")
+    return Grid.filled(caption, head, cells, 2, "comparisons.csv", notes)
