@@ -30,16 +30,13 @@ class Curve:
 
 def curves_figure(tables: Tables, kind: str) -> "Figure | None":
     """`accuracy` or `loss` by epoch; None where no curve has two epochs."""
-    every = learning_curves(tables, kind)
-    if not every:
+    chosen, curves, of = shown_curves(tables, kind)
+    if not curves:
         return None
-    measured = [configuration for configuration in tables.epochs if any(configuration == place[0] for place in every)]
-    chosen = tables.readable(measured)
-    curves = {place: found for place, found in every.items() if place[0] in chosen}
     published = {place: tables.published_curve(place[0], f"{place[1]}_{kind}") for place in curves}
     figures = [row for found in published.values() for row in found.values()]
     values = np.concatenate([*(band(found) for found in curves.values()), numbers(figures, "published")], axis=None)
-    title = tables.headline(f"{kind} while learning", chosen, len(measured))
+    title = tables.headline(f"{kind} while learning", chosen, of)
     caption = curves_caption(kind, list(curves.values()), figures)
     caption += range_text(values) if kind == "accuracy" else ""
     figure, panels = panel_grid(title, caption, [tables.label(each) for each in chosen])
@@ -65,6 +62,14 @@ def learning_curves(tables: Tables, kind: str) -> dict[tuple[Configuration, str]
         for configuration, rows in tables.epochs.items()
     }
     return {place: found for place, found in curves.items() if len(found.epoch) > 1}
+
+
+def shown_curves(tables: Tables, kind: str) -> tuple[list[Configuration], dict[tuple[Configuration, str], Curve], int]:
+    """The configurations that a figure has room for, their curves, and how many configurations have any."""
+    every = learning_curves(tables, kind)
+    measured = [configuration for configuration in tables.epochs if any(configuration == place[0] for place in every)]
+    chosen = tables.readable(measured)
+    return chosen, {place: found for place, found in every.items() if place[0] in chosen}, len(measured)
 
 
 def curve(rows: Sequence[Row], metric: str) -> Curve:

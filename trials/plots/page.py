@@ -76,6 +76,19 @@ def page(title: str, caption: str, height: float) -> "Figure":
     return figure
 
 
+def take_header(figure: "Figure") -> tuple[str, str]:
+    """Takes headline and caption off a figure, and their place; returns both."""
+    texts = list(figure.texts)
+    title, caption = (text.get_text().replace("\n", " ") for text in texts)
+    for text in texts:
+        text.remove()
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    figure.set_figheight(figure.get_figheight() * engine.get()["rect"][3])
+    engine.set(rect=(0, 0, 1, 1))  # type: ignore[call-arg]
+    return title, caption
+
+
 def legend(figure: "Figure", entries: Mapping[str, Any]) -> None:
     """Explains the marks below the panels."""
     columns = legend_columns(entries)
