@@ -143,18 +143,22 @@ def existing(path: Path, lock: bool = True) -> Any:
 
 def report(folders: list[Path]) -> int:
     """Tables and figures from the journals alone; needs no TensorFlow for the zoo's experiments."""
-    from trials import plots
+    from trials import page, plots
     from trials import report as reporter
+    from trials.datasets import known_extent
 
     for path in folders:
         folder = existing(path)
         try:
-            print(reporter.write(folder, find.experiment_of(folder)[0]))
+            declared, extra = find.experiment_of(folder)
+            written = reporter.write(folder, declared, known_extent(declared.data, extra.get("base")))
             drawn = ", ".join(figure.name for figure in plots.draw(path))
+            made = page.write(path, declared.question, written.conclusion)
         finally:
             folder.close()
-        print(f"\nTables: {path}{os.sep}  ({', '.join(reporter.tables(path))})")
+        print(f"{written.text}\n\nTables: {path}{os.sep}  ({', '.join(reporter.tables(path))})")
         print(f"Figures: {path / 'figures'}{os.sep}  ({drawn})" if drawn else "No trial ended well: no figures.")
+        print(f"Page: {made}; all pages beside it: {page.write_index(path.absolute().parent)}")
     return 0
 
 

@@ -151,7 +151,7 @@ def test_tables_have_the_documented_columns(finished):
     folder, _ = finished
     figures = [f"{metric}_{suffix}" for metric in METRICS for suffix in statistics.SUFFIXES]
     header = {name: (folder / name).read_text().splitlines()[0].split(",") for name in TABLES}
-    assert header["summary.csv"] == ["variant", "units", "n", "failed", *figures]
+    assert header["summary.csv"] == ["variant", "units", "n", "failed", *figures, "test_accuracy_binomial_se"]
     assert header["trials.csv"] == [
         *("experiment", "variant", "units", "trial", "seed", "status", "epochs", "best_epoch"),
         *("train_accuracy", "train_loss", "validation_accuracy", "validation_loss", "test_accuracy", "test_loss"),

@@ -3,8 +3,8 @@ import pytest
 from trials.comparisons import COLUMNS, Measured, comparison_rows, conclusion
 
 
-def measured(variant, accuracies, resampled=None, **values):
-    return Measured(variant, values, dict(enumerate(accuracies)), resampled)
+def measured(variant, accuracies, test_to_train=0.0, **values):
+    return Measured(variant, values, dict(enumerate(accuracies)), test_to_train)
 
 
 def flat(start, n=10):
@@ -95,8 +95,8 @@ def test_a_comparison_without_pairs_still_counts_in_its_family():
 
 @pytest.mark.parametrize("sides", ["both", "second"])
 def test_resampled_splits_take_the_corrected_t_and_say_so(sides):
-    split = (120, 30)
-    first = measured("a", flat(0.5), split if sides == "both" else None)
+    split = 30 / 120
+    first = measured("a", flat(0.5), split if sides == "both" else 0.0)
     (row,) = comparison_rows([first, measured("b", jittered(0.502), split)])
     (plain,) = comparison_rows([measured("a", flat(0.5)), measured("b", jittered(0.502))])
     width = row["difference_ci95_high"] - row["difference_ci95_low"]

@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from tests.conftest import ROOT
-from trials import report, statistics, tables
+from trials import comparisons, report, statistics, tables
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
@@ -82,5 +82,15 @@ def test_every_column_is_explained():
     text = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
     explained = set(re.findall(r"`<?(?:metric>)?(\w+)`", text))
     columns = {*tables.METRICS, *report.PUBLISHED_COLUMNS, *(f"_{suffix}" for suffix in statistics.SUFFIXES)}
-    columns |= {*tables.RESULT_COLUMNS, *tables.TIMING_COLUMNS, "experiment", "variant", "n", "failed", "units"}
+    columns |= {
+        *comparisons.COLUMNS,
+        tables.BINOMIAL,
+        *tables.RESULT_COLUMNS,
+        *tables.TIMING_COLUMNS,
+        "experiment",
+        "variant",
+        "n",
+        "failed",
+        "units",
+    }
     assert columns <= explained, columns - explained

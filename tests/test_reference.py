@@ -8,7 +8,8 @@ import pytest
 
 from experiments import EXPERIMENTS
 from tests.conftest import ROOT
-from trials import report
+from trials import page, report
+from trials.datasets import extent
 from trials.store import Folder
 
 REFERENCE = ROOT / "results" / "reference"
@@ -43,12 +44,22 @@ def test_tables_are_derived_from_the_journal(path, tmp_path):
     for table in copy.glob("*.csv"):
         table.unlink()
     folder = Folder.existing(copy)
-    text = report.write(folder, EXPERIMENTS[folder.header["experiment"]])
+    declared = EXPERIMENTS[folder.header["experiment"]]
+    written = report.write(folder, declared, extent(declared.data))
     folder.close()
     for table in path.glob("*.csv"):
         assert (copy / table.name).read_bytes() == table.read_bytes(), table.name
     if path in MAIN:
-        assert text in (path / "README.md").read_text(encoding="utf-8")
+        assert written.text in (path / "README.md").read_text(encoding="utf-8")
+        made = page.write(copy, declared.question, written.conclusion)
+        assert made.read_bytes() == (path / "report.html").read_bytes()
+
+
+def test_the_index_is_of_the_published_pages(tmp_path):
+    for path in MAIN:
+        (tmp_path / path.name).mkdir()
+        shutil.copy(path / "report.html", tmp_path / path.name)
+    assert page.write_index(tmp_path).read_bytes() == (REFERENCE / "index.html").read_bytes()
 
 
 def test_hyperparameters_were_chosen_on_validation():

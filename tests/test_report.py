@@ -210,7 +210,7 @@ def test_published_csv_has_a_row_a_figure(tmp_path):
     for one in TEN:
         folder.add(one)
     declared = dataclasses.replace(SMALL, published=figures)
-    text = write(folder, declared)
+    text = write(folder, declared, (150, 0)).text
     found = published_rows(declared, TEN, declaration(declared.data))
     folder.close()
     with open(tmp_path / "published.csv", encoding="utf-8", newline="") as stream:

@@ -32,13 +32,13 @@ class Measured:
     """A configuration and what its trials reached.
 
     `values` are the swept ones in declared order, `accuracies` test accuracies (0 to 1) by seed of the
-    trials that ended well, `resampled` (n_train, n_test) where every trial draws its own split, else None.
+    trials that ended well, `test_to_train` n_test / n_train where every trial draws its own test set, else 0.
     """
 
     variant: str
     values: Mapping[str, Any]
     accuracies: Mapping[int, float]
-    resampled: tuple[int, int] | None = None
+    test_to_train: float = 0.0
 
     @property
     def label(self) -> str:
@@ -107,8 +107,8 @@ def _family_rows(family: str, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
 
 
 def _test_to_train(first: Measured, second: Measured) -> float:
-    """n_test / n_train, the larger one; 0 where neither resamples. One side's shared examples correlate the pairs."""
-    return max((each.resampled[1] / each.resampled[0] for each in (first, second) if each.resampled), default=0.0)
+    """The larger one: one side's shared examples already correlate the pairs."""
+    return max(first.test_to_train, second.test_to_train)
 
 
 def _verdict(row: Mapping[str, Any], comparisons: int) -> str:
@@ -128,7 +128,7 @@ def _notes(first: Measured, second: Measured, row: Mapping[str, Any], comparison
     alone = len(first.accuracies.keys() ^ second.accuracies.keys())
     if alone:
         yield f"{_count(alone, 'trial')} without a partner of the same seed left out"
-    if first.resampled or second.resampled:
+    if _test_to_train(first, second):
         yield "splits are resampled: Nadeau and Bengio's corrected t"
         if row["n"] > 1 and row["p"] is None:
             yield "no spread, so no test"

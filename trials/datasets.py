@@ -321,7 +321,8 @@ def _class_indices(y: np.ndarray) -> tuple[np.ndarray, int]:
 def _prepared(x: np.ndarray, data: Data) -> np.ndarray:
     if data.size is not None:
         x = resize(x, data.size)
-    return x.astype(np.float32) if data.scale is None else (x / np.float32(data.scale)).astype(np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is told by the caller
+        return x.astype(np.float32) if data.scale is None else (x / np.float32(data.scale)).astype(np.float32)
 
 
 def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -362,6 +363,14 @@ def extent(data: Data, directory: Path | None = None, base: Path | None = None) 
         return known.train + known.test, known.test
     samples = load(data, directory, base)
     return len(samples.y), samples.fixed_test
+
+
+def known_extent(data: Data, base: Path | None = None) -> tuple[int, int] | None:
+    """The same, None where data of the user's own cannot be read any more."""
+    try:
+        return extent(data, None, base)
+    except UserError:
+        return None
 
 
 def declaration(data: Data) -> dict[str, Any]:

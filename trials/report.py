@@ -1,16 +1,19 @@
 """What a run says at its end: the table, published figures beside measured ones, and where the files are."""
 
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tabulate import tabulate
 
-from trials import statistics
+from trials import comparisons, statistics
 from trials.datasets import declaration
 from trials.experiment import Configuration, Experiment, Published
 from trials.keys import configuration_place, difference, differences
+from trials.splits import counts
 from trials.store import Folder, Record, Row, epoch_row
 from trials.tables import grouped, write_tables
 
@@ -28,21 +31,69 @@ PUBLISHED_COLUMNS = (
 )
 
 
-def write(folder: Folder, declared: Experiment) -> str:
-    """Derives every table of a results folder from its journal; returns what a terminal shows of them."""
-    summary = write_tables(folder, declared)
+@dataclass(frozen=True)
+class Report:
+    """What is said of a results folder: on a terminal, and in a sentence."""
+
+    text: str
+    conclusion: str
+
+
+def write(folder: Folder, declared: Experiment, extent: tuple[int, int] | None) -> Report:
+    """Derives every table of a results folder from its journal.
+
+    `extent` is the number of samples and of those in a fixed test set, None where the data cannot be had any more.
+    """
+    test_size = None if extent is None else counts(declared.data, *extent)["test"]
+    summary = write_tables(folder, declared, test_size)
     records = folder.ordered(declared)
+    configurations = [_accuracies(group, declared) for group in grouped(records)]
+    compared = comparisons.comparison_rows(configurations)
+    folder.write_table("comparisons.csv", comparisons.COLUMNS, compared)
+    conclusion = " ".join([comparisons.conclusion(configurations, compared), *_flattery(configurations, declared)])
     published = published_rows(declared, records, folder.header["data"])
     folder.write_table("published.csv", PUBLISHED_COLUMNS, published)
     source = f" ({declared.source})" if declared.source else ""
     title = f"{declared.name}{source}: test accuracy (a fraction) over n trials"
-    blocks = [title, summary_table(summary, folder.header["swept"]), published_text(published)]
-    return "\n\n".join(block for block in blocks if block)
+    conclusion_text = textwrap.fill(conclusion, 100)
+    blocks = [title, summary_table(summary, folder.header["swept"]), conclusion_text, published_text(published)]
+    return Report("\n\n".join(block for block in blocks if block), conclusion)
+
+
+def _accuracies(group: Sequence[Record], declared: Experiment) -> comparisons.Measured:
+    """A configuration's test accuracies by seed, and how much of the data its trials' own test sets are."""
+    key = group[0].key
+    measured = {record.result.seed: record.result.metrics["test_accuracy"] for record in group if _is_good(record)}
+    good = {seed: accuracy for seed, accuracy in measured.items() if accuracy is not None}
+    held_out, validation = declared.data.test_fraction, key["data"]["validation_fraction"] or 0
+    ratio = held_out / ((1 - held_out) * (1 - validation)) if held_out and key["data"]["split_seed"] is None else 0.0
+    return comparisons.Measured(key["variant"], key["values"], good, ratio)
+
+
+def _is_good(record: Record) -> bool:
+    return record.result.status == "ok"
+
+
+def _flattery(configurations: Sequence[comparisons.Measured], declared: Experiment) -> Iterable[str]:
+    """What picking the best of several test accuracies adds, where no validation split could have chosen."""
+    seeds = set.intersection(*(set(each.accuracies) for each in configurations)) if configurations else set()
+    if any(each.data.validation_fraction is not None for each in declared.configurations()):
+        return
+    bias = statistics.selection_bias(
+        np.array([[each.accuracies[seed] for seed in sorted(seeds)] for each in configurations]).reshape(
+            len(configurations), len(seeds)
+        )
+    )
+    if bias is not None:
+        yield (
+            "There is no validation split to choose on: the best row of this test table is flattered, "
+            f"by about {100 * bias:.2f} points for the luck of the trials alone."
+        )
 
 
 def tables(folder: Path) -> list[str]:
     """The names of the tables that are there, those to read first first."""
-    first = ["summary.csv", "trials.csv", "epochs.csv", "published.csv"]
+    first = ["summary.csv", "comparisons.csv", "trials.csv", "epochs.csv", "published.csv"]
     found = sorted(path.name for path in folder.glob("*.csv"))
     return [name for name in first if name in found] + [name for name in found if name not in first]
 

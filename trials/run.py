@@ -219,7 +219,7 @@ class _Driver:
         from trials import report
 
         folder = self.folder
-        text = report.write(folder, self.declared)
+        text = report.write(folder, self.declared, (len(self.samples.y), self.samples.fixed_test)).text
         failed = report.failures(folder.ordered(self.declared))
         if not self.settings.quiet:
             print(f"{text}\n")
@@ -227,7 +227,7 @@ class _Driver:
             print(line, file=sys.stderr)
         if not self.settings.quiet:
             print(f"Tables: {folder.path}{os.sep}  ({', '.join(report.tables(folder.path))})")
-            print(f"Figures: python run_trials.py --report {folder.path}")
+            print(f"Page and figures: python run_trials.py --report {folder.path}")
         return 1 if failed else 0
 
     def _write_run_record(self) -> None:

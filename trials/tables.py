@@ -8,14 +8,15 @@ from trials.experiment import BATCH_LOSS, METRICS, Experiment
 from trials.store import Folder, Record, Row, epoch_row
 
 RESULT_COLUMNS = ("trial", "seed", "status", "epochs", "best_epoch", *METRICS, "parameters", "error")
+BINOMIAL = "test_accuracy_binomial_se"
 BATCH_NORM_COLUMNS = ("channel", "gamma", "beta", "moving_mean", "moving_variance")
 TIMING_COLUMNS = ("trial", "seed", "engine", "epochs", "seconds", "finished", "host")
 
 
-def write_tables(folder: Folder, experiment: Experiment) -> list[Row]:
+def write_tables(folder: Folder, experiment: Experiment, test_size: int | None = None) -> list[Row]:
     """Derives trials.csv, epochs.csv, summary.csv, timings.csv and, where recorded, batch_norm.csv.
 
-    Returns the summary's rows.
+    `test_size` is the number of test samples, where it is known. Returns the summary's rows.
     """
     records = folder.ordered(experiment)
     swept = tuple(folder.header["swept"])
@@ -34,9 +35,9 @@ def write_tables(folder: Folder, experiment: Experiment) -> list[Row]:
     folder.write_table(
         "timings.csv", (*which, *TIMING_COLUMNS), (_trial_row(experiment.name, record) for record in records)
     )
-    summary = [_summary_row(group) for group in grouped(records)]
+    summary = [_summary_row(group, test_size) for group in grouped(records)]
     figures = tuple(f"{metric}_{suffix}" for metric in METRICS for suffix in statistics.SUFFIXES)
-    folder.write_table("summary.csv", ("variant", *swept, "n", "failed", *figures), summary)
+    folder.write_table("summary.csv", ("variant", *swept, "n", "failed", *figures, BINOMIAL), summary)
     return summary
 
 
@@ -48,7 +49,7 @@ def grouped(records: Sequence[Record]) -> list[list[Record]]:
     return list(groups.values())
 
 
-def _summary_row(group: Sequence[Record]) -> Row:
+def _summary_row(group: Sequence[Record], test_size: int | None) -> Row:
     good = [record.result.metrics for record in group if record.result.status == "ok"]
     row: dict[str, Any] = {
         "variant": group[0].key["variant"],
@@ -59,6 +60,8 @@ def _summary_row(group: Sequence[Record]) -> Row:
     for metric in METRICS:
         values = [value for metrics in good if (value := metrics[metric]) is not None]
         row |= {f"{metric}_{suffix}": value for suffix, value in statistics.summarize(values).items()}
+    if test_size and row["test_accuracy_mean"] is not None:
+        row[BINOMIAL] = statistics.binomial_standard_error(row["test_accuracy_mean"], test_size)
     return row
 
 
