@@ -158,7 +158,9 @@ def report(folders: list[Path]) -> int:
             folder.close()
         print(f"{written.text}\n\nTables: {path}{os.sep}  ({', '.join(reporter.tables(path))})")
         print(f"Figures: {path / 'figures'}{os.sep}  ({drawn})" if drawn else "No trial ended well: no figures.")
-        print(f"Page: {made}; all pages beside it: {page.write_index(path.absolute().parent)}")
+        print(f"Page: {made}")
+        if index := page.write_index(path.parent):
+            print(f"All pages: {index}")
     return 0
 
 
@@ -237,7 +239,11 @@ def run(arguments: argparse.Namespace) -> int:
         changes = {"epochs": arguments.epochs, "values": all_values(arguments.set)}
         variants = tuple(arguments.variants.split(",")) if arguments.variants else ()
         asked = override(declared, trials=arguments.trials, variants=variants, **changes)
-        chosen.append((declared, override(declared, **changes), asked, extra))
+        try:
+            changed = override(declared, **changes)
+        except UserError:  # what was set does not fit variants that were not asked for
+            changed = asked
+        chosen.append((declared, changed, asked, extra))
     names = [declared.name for declared, *_ in chosen]
     for name in names:
         if names.count(name) > 1:
@@ -316,7 +322,10 @@ def _terminate(*_: object) -> NoReturn:
 
 
 def stopped(code: int) -> int:
-    print(f"Stopped. What is done is kept; this continues:\n  {shlex.join(['python', *sys.argv])}", file=sys.stderr)
+    """Says how a run goes on; --fresh would begin anew."""
+    again = shlex.join(["python", *(word for word in sys.argv if word != "--fresh")])
+    kept = f" What is done is kept; this continues:\n  {again}" if "--experiment" in sys.argv else ""
+    print(f"Stopped.{kept}", file=sys.stderr)
     return code
 
 

@@ -34,7 +34,7 @@ def experiment_of(folder: Any) -> tuple[Experiment, dict[str, Any]]:
         file = json.loads((folder.path / "run.json").read_text(encoding="utf-8"))["experiment file"]
     except (OSError, ValueError, KeyError):
         file = None
-    declared, extra = experiment(file or folder.header["experiment"])
+    declared, extra = experiment(str(folder.path / file) if file else folder.header["experiment"])
     if declared.name != folder.header["experiment"]:
         raise UserError(
             f"{folder.path} holds results of '{folder.header['experiment']}', "

@@ -459,6 +459,28 @@ def test_missing_image_data_says_which_files_go_where(command, tmp_path):
     assert not (tmp_path / "results").exists()
 
 
+def test_what_is_set_need_not_fit_a_variant_that_is_not_asked_for(command, tmp_path):
+    path = write(
+        tmp_path,
+        "two.py",
+        """
+        from models import mlp
+        from trials.experiment import Data, Experiment, Protocol, Variant
+
+        EXPERIMENT = Experiment(
+            name="two",
+            question="?",
+            data=Data("iris", test_fraction=0.2),
+            variants=(Variant("a", mlp, data={"validation_fraction": 0.2}), Variant("b", mlp)),
+            protocol=Protocol(epochs=1, loss="sparse_categorical_crossentropy"),
+        )
+        """,
+    )
+    words = ("--experiment", path, "--set", "select=validation_accuracy", "--dry-run")
+    assert command(*words, "--variants", "a").returncode == 0
+    check_error(command(*words), "validation_fraction")
+
+
 def test_ctrl_c_keeps_what_is_done(tmp_path):
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "run_trials.py"), "--experiment", "iris_hidden_units", "--trials", "500"],

@@ -114,7 +114,25 @@ def test_the_conclusion_on_one_configuration_is_its_mean_with_interval():
         "The mean test accuracy of a is 75.00 % over 4 trials, 95 % interval 42.52 % to 107.48 %."
     )
     assert said(measured("a", [0.5])) == "The mean test accuracy of a is 50.00 % over 1 trial."
-    assert said(measured("a", [])) == "a has no test accuracy."
+    assert said(measured("a", [])) == "No configuration has a test accuracy."
+
+
+def test_what_has_no_accuracy_does_not_silence_what_has():
+    alone = said(measured("a", [0.5]), measured("b", []))
+    assert alone == "The mean test accuracy of a is 50.00 % over 1 trial."
+    both = said(measured("a", flat(0.5)), measured("b", flat(0.6)), measured("c", []))
+    assert both == said(measured("a", flat(0.5)), measured("b", flat(0.6)))
+
+
+def test_an_option_that_only_some_variants_take_can_be_swept():
+    plain, low, high = (
+        measured("plain", flat(0.5)),
+        measured("net", flat(0.5), rate=1),
+        measured("net", flat(0.6), rate=2),
+    )
+    assert [row["family"] for row in comparison_rows([plain, low, high])] == ["rate"]
+    assert said(plain, low, high).startswith("Along rate the mean test accuracy goes from 50.90 % at 1 to 60.90 % at 2")
+    assert said(plain, low) == "No swept point has all variants."
 
 
 def test_the_conclusion_says_against_whom_the_best_is_shown():

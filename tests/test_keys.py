@@ -51,6 +51,15 @@ def test_swept_tuples_are_tuples_again():
         assert at(configuration_key(configuration), swept).options["units"] == configuration.options["units"]
 
 
+def test_lists_of_data_that_nothing_declares_any_more_are_tuples_again():
+    key = json.loads(json.dumps(configuration_key(DECLARED.configurations()[0])))
+    other = dataclasses.replace(DECLARED, data=dataclasses.replace(DECLARED.data, mean=(0.0, 0.0, 0.0, 0.0)))
+    assert as_trained(key, at(key, other)).data.mean == (1.0, 2.0, 3.0, 4.0)
+    swept = dataclasses.replace(DECLARED, variants=DECLARED.variants[:1], sweep={"std": ((2.0,), (3.0,))})
+    key = json.loads(json.dumps(configuration_key(swept.configurations()[0])))
+    assert at(key, dataclasses.replace(swept, sweep={"std": ((3.0,),)})).data.std == (2.0,)
+
+
 def test_a_variant_that_is_no_longer_declared_has_no_configuration():
     key = configuration_key(DECLARED.configurations()[0])
     assert at({**key, "variant": "gone"}, DECLARED) is None

@@ -84,6 +84,28 @@ def test_helpers_in_folders_beside_the_file_and_their_relative_imports_are_part_
     assert hashes[0] != hashes[1]
 
 
+def test_helpers_of_a_users_file_within_the_checkout_are_part_of_the_hash(tmp_path, monkeypatch):
+    monkeypatch.setattr("trials.sources.PROJECT", tmp_path)
+    (tmp_path / "mine" / "layers").mkdir(parents=True)
+    hashes = []
+    for value in (1, 2):
+        user_file(tmp_path / "mine" / "layers", f"VALUE = {value}\n", "deep.py")
+        for name in ("layers", "layers.deep"):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        module, _ = load_file(
+            user_file(tmp_path / "mine", "from layers.deep import VALUE\ndef network():\n    return 1\n")
+        )
+        hashes.append(source_hash(module.network))
+    assert hashes[0] != hashes[1]
+
+
+def test_a_relative_import_that_a_file_falls_back_from_is_no_mistake(tmp_path):
+    user_file(tmp_path, "VALUE = 5\n", "beside.py")
+    text = "try:\n    from .beside import VALUE\nexcept ImportError:\n    from beside import VALUE\n"
+    assert load_file(user_file(tmp_path, text))[0].VALUE == 5
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

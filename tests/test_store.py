@@ -309,6 +309,17 @@ def test_a_folder_that_can_no_longer_be_written_is_told_in_a_sentence(tmp_path):
     folder.close()
 
 
+def test_tables_that_cannot_be_written_are_told_in_a_sentence(tmp_path):
+    folder = opened(tmp_path / "r")
+    folder.begin("cpu")
+    (tmp_path / "r" / ".run.json.part").mkdir()
+    (tmp_path / "r" / ".a.csv.part").mkdir()
+    for write in (lambda: folder.write_json("run.json", {}), lambda: folder.write_table("a.csv", ["x"], [])):
+        with pytest.raises(UserError, match="cannot be written: Is a directory"):
+            write()
+    folder.close()
+
+
 def test_a_batch_norm_table_that_no_trial_fills_any_more_goes(tmp_path):
     written(tmp_path / "r", record(1))
     (tmp_path / "r" / "batch_norm.csv").write_text("variant\n")

@@ -72,7 +72,8 @@ def _swept(measured: Sequence[Measured]) -> list[str]:
 
 def _lines(measured: Sequence[Measured], name: str) -> list[list[Measured]]:
     """Configurations that differ in one swept value alone: numbers ascending, others as declared."""
-    lines = _groups(measured, lambda each: (each.variant, _without(each.values, name)))
+    having = [each for each in measured if name in each.values]  # not every variant takes every swept option
+    lines = _groups(having, lambda each: (each.variant, _without(each.values, name)))
     return [sorted(line, key=lambda each: each.values[name]) if _numbers(line, name) else line for line in lines]
 
 
@@ -149,30 +150,24 @@ def conclusion(measured: Sequence[Measured], rows: Sequence[Mapping[str, Any]]) 
     Means over swept values are those of the points that every variant has, so that no point is picked by
     its test accuracy.
     """
-    if len(measured) == 1:
-        return _alone(measured[0])
-    names = _swept(measured)
-    sentences = [_variants_sentence(measured, rows), *(_sweep_sentence(measured, rows, name) for name in names)]
-    return " ".join(sentence for sentence in sentences if sentence) or "No configuration has a test accuracy."
+    known = [each for each in measured if each.accuracies]
+    if len(known) < 2:
+        return _alone(known[0]) if known else "No configuration has a test accuracy."
+    sentences = [_variants_sentence(known, rows), *(_sweep_sentence(known, rows, name) for name in _swept(known))]
+    return " ".join(sentence for sentence in sentences if sentence) or "No swept point has all variants."
 
 
 def _alone(only: Measured) -> str:
     figures = statistics.summarize(list(only.accuracies.values()))
-    if figures["mean"] is None:
-        return f"{only.label} has no test accuracy."
     low, high = figures["ci95_low"], figures["ci95_high"]
     known = "" if low is None or high is None else f", 95 % interval {_percent(low)} to {_percent(high)}"
     of = f"over {_count(len(only.accuracies), 'trial')}"
-    return f"The mean test accuracy of {only.label} is {_percent(figures['mean'])} {of}{known}."
+    return f"The mean test accuracy of {only.label} is {_percent(_mean([only]))} {of}{known}."
 
 
 def _variants_sentence(measured: Sequence[Measured], rows: Sequence[Mapping[str, Any]]) -> str:
     variants = list(dict.fromkeys(each.variant for each in measured))
-    points = [
-        point
-        for point in _groups(measured, lambda each: each.values)
-        if len(point) == len(variants) and all(each.accuracies for each in point)
-    ]
+    points = [point for point in _groups(measured, lambda each: each.values) if len(point) == len(variants)]
     if len(variants) < 2 or not points:
         return ""
     common = [each for point in points for each in point]
@@ -217,7 +212,7 @@ def _sweep_sentence(measured: Sequence[Measured], rows: Sequence[Mapping[str, An
     paths = {variant: ends for variant, ends in of.items() if ends}
     if not paths:
         return ""
-    value = {each.label: str(each.values[name]) if len(lines) == 1 else each.label for each in measured}
+    value = {each.label: str(each.values[name]) if len(lines) == 1 else each.label for line in lines for each in line}
     whose = [(f"of {variant} " if len(of) > 1 else "") + f"goes {ends}" for variant, ends in paths.items()]
     family = [row for row in rows if row["family"] == name]
     steps = [
@@ -234,7 +229,7 @@ def _sweep_sentence(measured: Sequence[Measured], rows: Sequence[Mapping[str, An
 
 def _ends(lines: Sequence[Sequence[Measured]], name: str) -> str | None:
     """From where to where accuracy goes, averaged over one variant's lines, of the values measured in all."""
-    columns = _groups((each for line in lines for each in line if each.accuracies), lambda each: each.values[name])
+    columns = _groups((each for line in lines for each in line), lambda each: each.values[name])
     complete = [column for column in columns if len(column) == len(lines)]
     if len(complete) < 2:
         return None

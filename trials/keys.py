@@ -85,10 +85,10 @@ def at(key: Mapping[str, Any], experiment: Experiment) -> Configuration | None:
     variants = {variant.name: variant for variant in experiment.variants}
     if key["variant"] not in variants:
         return None
-    values = {
-        name: next((value for value in experiment.sweep.get(name, ()) if plain(value) == recorded), recorded)
-        for name, recorded in key["values"].items()
-    }
+    values = {}
+    for name, recorded in key["values"].items():
+        declared = [value for value in experiment.sweep.get(name, ()) if plain(value) == recorded]
+        values[name] = declared[0] if declared else _field(name, recorded)
     return experiment.configuration(variants[key["variant"]], values)
 
 
@@ -110,4 +110,9 @@ def as_trained(key: Mapping[str, Any], declared: Configuration) -> Configuration
 
 def _as_recorded(declared: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, Any]:
     same = {name for name, value in declared.items() if name in recorded and plain(value) == recorded[name]}
-    return {name: declared[name] if name in same else value for name, value in recorded.items()}
+    return {name: declared[name] if name in same else _field(name, value) for name, value in recorded.items()}
+
+
+def _field(name: str, recorded: Any) -> Any:
+    """A recorded value that nothing declares any more: fields of the data hold no lists."""
+    return tuple(recorded) if name in (*DATA_NAMES, "record") and isinstance(recorded, list) else recorded

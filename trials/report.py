@@ -47,10 +47,11 @@ def write(folder: Folder, declared: Experiment, extent: tuple[int, int] | None) 
     test_size = None if extent is None else counts(declared.data, *extent)["test"]
     summary = write_tables(folder, declared, test_size)
     records = folder.ordered(declared)
-    configurations = [_accuracies(group, declared) for group in grouped(records)]
+    groups = grouped(records)
+    configurations = [_accuracies(group, declared) for group in groups]
     compared = comparisons.comparison_rows(configurations)
     folder.write_table("comparisons.csv", comparisons.COLUMNS, compared)
-    conclusion = " ".join([comparisons.conclusion(configurations, compared), *_flattery(configurations, declared)])
+    conclusion = " ".join([comparisons.conclusion(configurations, compared), *_flattery(configurations, groups)])
     published = published_rows(declared, records, folder.header["data"])
     folder.write_table("published.csv", PUBLISHED_COLUMNS, published)
     source = f" ({declared.source})" if declared.source else ""
@@ -74,16 +75,13 @@ def _is_good(record: Record) -> bool:
     return record.result.status == "ok"
 
 
-def _flattery(configurations: Sequence[comparisons.Measured], declared: Experiment) -> Iterable[str]:
+def _flattery(configurations: Sequence[comparisons.Measured], groups: Sequence[Sequence[Record]]) -> Iterable[str]:
     """What picking the best of several test accuracies adds, where no validation split could have chosen."""
-    seeds = set.intersection(*(set(each.accuracies) for each in configurations)) if configurations else set()
-    if any(each.data.validation_fraction is not None for each in declared.configurations()):
+    if any(group[0].key["data"]["validation_fraction"] is not None for group in groups):
         return
-    bias = statistics.selection_bias(
-        np.array([[each.accuracies[seed] for seed in sorted(seeds)] for each in configurations]).reshape(
-            len(configurations), len(seeds)
-        )
-    )
+    known = [each.accuracies for each in configurations if each.accuracies]
+    seeds = sorted(set.intersection(*map(set, known))) if known else []
+    bias = statistics.selection_bias(np.array([[each[seed] for seed in seeds] for each in known], ndmin=2))
     if bias is not None:
         yield (
             "There is no validation split to choose on: the best row of this test table is flattered, "

@@ -235,7 +235,7 @@ class _Driver:
         record = {
             "project": __version__,
             "command": shlex.join(self.settings.command),
-            "experiment file": self.settings.file,
+            "experiment file": self.settings.file and os.path.relpath(self.settings.file, self.folder.path),
             "started": datetime.datetime.fromtimestamp(self.started, datetime.UTC).isoformat(timespec="seconds"),
             "seconds": round(time.time() - self.started, 3),
             "trials trained": self.trained,

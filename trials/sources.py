@@ -118,7 +118,8 @@ def _is_helper(module: types.ModuleType, folder: Path) -> bool:
     path = Path(file).resolve()
     if path.parent == folder:
         return True
-    return path.is_relative_to(folder) and not path.is_relative_to(PROJECT) and not _is_installed(path)
+    ours = PROJECT.is_relative_to(folder) and path.is_relative_to(PROJECT)
+    return path.is_relative_to(folder) and not ours and not _is_installed(path)
 
 
 def _is_installed(path: Path) -> bool:
@@ -137,9 +138,9 @@ def _imported(tree: ast.Module, package: str | None = None) -> list[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and (node.module or package):
+        elif isinstance(node, ast.ImportFrom) and (package if node.level else node.module):
             relative = "." * node.level + (node.module or "")
-            base = importlib.util.resolve_name(relative, package) if node.level else relative
+            base = importlib.util.resolve_name(relative, package or "") if node.level else relative
             names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
     return names
 

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -289,14 +290,11 @@ class Folder:
 
     def write_table(self, name: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """One CSV file, replaced as a whole. Floats read back exactly; None is an empty cell."""
-        partial = self.path / f".{name}.part"
-        with open(partial, "w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(columns)
-            writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(self.path / name)
+        stream = io.StringIO(newline="")
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
+        self._replace(name, stream.getvalue())
 
     def earlier_runs(self) -> list[Any]:
         """What run.json says of the runs before this one."""
@@ -310,9 +308,19 @@ class Folder:
             return []
 
     def write_json(self, name: str, content: Any) -> None:
+        self._replace(name, json.dumps(content, indent=2, default=str) + "\n")
+
+    def _replace(self, name: str, text: str) -> None:
+        """Writes a file as a whole or not at all. Raises UserError where it cannot be written."""
         partial = self.path / f".{name}.part"
-        partial.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
-        partial.replace(self.path / name)
+        try:
+            with open(partial, "w", encoding="utf-8", newline="") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            partial.replace(self.path / name)
+        except OSError as error:
+            raise self._unwritable(f"{error.strerror or error} ({name})") from error
 
 
 def epoch_row(epoch: Epoch) -> dict[str, Any]:

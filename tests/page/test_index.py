@@ -32,3 +32,10 @@ def test_what_reports_say_is_only_text(full_folder):
 
 def test_an_empty_folder_has_an_index(tmp_path):
     assert "No report here yet" in page.write_index(tmp_path).read_text(encoding="utf-8")
+    assert page.write_index(tmp_path) is not None  # our own page is written anew
+
+
+def test_somebody_elses_index_stays(tmp_path):
+    (tmp_path / "index.html").write_text("<p>mine")
+    assert page.write_index(tmp_path) is None
+    assert (tmp_path / "index.html").read_text() == "<p>mine"

@@ -41,11 +41,15 @@ def write(folder: Path, question: str, conclusion: str) -> Path:
     return write_page(folder / "report.html", content)
 
 
-def write_index(results: Path) -> Path:
+def write_index(results: Path) -> Path | None:
     """Writes index.html over the reports in a folder of results, with relative links.
 
-    It says what the reports say of themselves, so that it opens no table.
+    It says what the reports say of themselves, so that it opens no table. Somebody else's page of that name
+    stays as it is: then None.
     """
+    index = results / "index.html"
+    if index.is_file() and not told(index):
+        return None
     paths = sorted(path for place in PLACES for path in results.glob(place))
     reports = {path.relative_to(results).as_posix(): told(path) for path in paths}
-    return write_page(results / "index.html", {"reports": {path: facts for path, facts in reports.items() if facts}})
+    return write_page(index, {"reports": {path: facts for path, facts in reports.items() if facts}})
