@@ -12,7 +12,7 @@ from experiments import EXPERIMENTS, find
 from trials import __version__
 from trials.environment import require_tensorflow
 from trials.errors import Terminated, UserError, unknown
-from trials.override import override
+from trials.override import everywhere, override
 from trials.set_values import all_values, one_value_each
 
 
@@ -239,11 +239,7 @@ def run(arguments: argparse.Namespace) -> int:
         changes = {"epochs": arguments.epochs, "values": all_values(arguments.set)}
         variants = tuple(arguments.variants.split(",")) if arguments.variants else ()
         asked = override(declared, trials=arguments.trials, variants=variants, **changes)
-        try:
-            changed = override(declared, **changes)
-        except UserError:  # what was set does not fit variants that were not asked for
-            changed = asked
-        chosen.append((declared, changed, asked, extra))
+        chosen.append((declared, everywhere(declared, asked, **changes), asked, extra))
     names = [declared.name for declared, *_ in chosen]
     for name in names:
         if names.count(name) > 1:

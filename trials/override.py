@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from trials.errors import unknown
+from trials.errors import UserError, unknown
 from trials.experiment import DATA_NAMES, FIELDS, PROTOCOL_NAMES, Experiment, Variant, require
 
 
@@ -34,6 +34,14 @@ def override(
     swept = {name: new for name, new in changed.items() if len(new) > 1 or name in experiment.sweep}
     fixed = {name: new[0] for name, new in changed.items() if name not in swept}
     return _sweep(_fix(experiment, fixed), swept)
+
+
+def everywhere(declared: Experiment, asked: Experiment, **changes: Any) -> Experiment:
+    """What the same changes make of all variants; `asked` where they do not fit those that were not asked for."""
+    try:
+        return override(declared, **changes)
+    except UserError:
+        return asked
 
 
 def _choose_variants(experiment: Experiment, names: tuple[str, ...]) -> Experiment:

@@ -64,15 +64,11 @@ def write(folder: Folder, declared: Experiment, extent: tuple[int, int] | None) 
 def _accuracies(group: Sequence[Record], declared: Experiment) -> comparisons.Measured:
     """A configuration's test accuracies by seed, and how much of the data its trials' own test sets are."""
     key = group[0].key
-    measured = {record.result.seed: record.result.metrics["test_accuracy"] for record in group if _is_good(record)}
-    good = {seed: accuracy for seed, accuracy in measured.items() if accuracy is not None}
+    ok = (record.result for record in group if record.result.status == "ok")
+    good = {result.seed: accuracy for result in ok if (accuracy := result.metrics["test_accuracy"]) is not None}
     held_out, validation = declared.data.test_fraction, key["data"]["validation_fraction"] or 0
     ratio = held_out / ((1 - held_out) * (1 - validation)) if held_out and key["data"]["split_seed"] is None else 0.0
     return comparisons.Measured(key["variant"], key["values"], good, ratio)
-
-
-def _is_good(record: Record) -> bool:
-    return record.result.status == "ok"
 
 
 def _flattery(configurations: Sequence[comparisons.Measured], groups: Sequence[Sequence[Record]]) -> Iterable[str]:

@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from trials.comparisons import VARIANTS
 from trials.page.grid import Grid, between, different, mark, number
 from trials.plots.tables import Row
 
 JUDGED = ("inside", "outside")
-MATRIX = "variants"
-"The family of comparisons that a page shows as a matrix."
 NOMINAL = 0.05
 
 
@@ -98,7 +97,7 @@ class Matrix:
 
 def matrix(rows: Iterable[Row]) -> Matrix | None:
     """The comparisons between variants, each once, below the diagonal; None where there are none."""
-    pairs = {(row["second"], row["first"]): cell(row) for row in rows if row["family"] == MATRIX}
+    pairs = {(row["second"], row["first"]): cell(row) for row in rows if row["family"] == VARIANTS}
     if not pairs:
         return None
     names = list(dict.fromkeys(name for second, first in pairs for name in (first, second)))

@@ -10,10 +10,10 @@ from trials.page.grid import Grid, between, number
 from trials.plots.batch_norm import layers
 from trials.plots.curves import shown_curves
 from trials.plots.tables import INTERVAL, Configuration, Row, Tables
+from trials.tables import BINOMIAL
 
 METRICS = ("test_accuracy", "train_accuracy", "validation_accuracy", "train_loss", "validation_loss", "test_loss")
 SUFFIXES = ("mean", "std", "ci95_low", "ci95_high", "bca95_low", "bca95_high", "median", "min", "max")
-BINOMIAL = "test_accuracy_binomial_se"
 MOST_EPOCHS = 21
 
 
