@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from tests.conftest import ROOT
-from trials import comparisons, report, statistics, tables
+from trials import comparisons, published, statistics, tables
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
@@ -81,7 +81,7 @@ def test_the_text_beside_the_table_holds_the_published_comparison(experiment):
 def test_every_column_is_explained():
     text = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
     explained = set(re.findall(r"`<?(?:metric>)?(\w+)`", text))
-    columns = {*tables.METRICS, *report.PUBLISHED_COLUMNS, *(f"_{suffix}" for suffix in statistics.SUFFIXES)}
+    columns = {*tables.METRICS, *published.COLUMNS, *(f"_{suffix}" for suffix in statistics.SUFFIXES)}
     columns |= {
         *comparisons.COLUMNS,
         tables.BINOMIAL,
