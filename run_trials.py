@@ -143,7 +143,6 @@ def existing(path: Path, lock: bool = True) -> Any:
 
 def report(folders: list[Path]) -> int:
     """Tables and figures from the journals alone; needs no TensorFlow for the zoo's experiments."""
-    from trials import page, plots
     from trials import report as reporter
     from trials.datasets import known_extent
 
@@ -152,15 +151,10 @@ def report(folders: list[Path]) -> int:
         try:
             declared, extra = find.experiment_of(folder)
             written = reporter.write(folder, declared, known_extent(declared.data, extra.get("base")))
-            drawn = ", ".join(figure.name for figure in plots.draw(path))
-            made = page.write(path, declared.question, written.conclusion)
+            print(f"{written.text}\n\n{reporter.tables(path)}")
+            print(reporter.write_pages(path, declared.question, written.conclusion))
         finally:
             folder.close()
-        print(f"{written.text}\n\nTables: {path}{os.sep}  ({', '.join(reporter.tables(path))})")
-        print(f"Figures: {path / 'figures'}{os.sep}  ({drawn})" if drawn else "No trial ended well: no figures.")
-        print(f"Page: {made}")
-        if index := page.write_index(path.parent):
-            print(f"All pages: {index}")
     return 0
 
 

@@ -1,5 +1,6 @@
 """What a run says at its end: the table, published figures beside measured ones, and where the files are."""
 
+import os
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import numpy as np
 from tabulate import tabulate
 
 from trials import comparisons, published, statistics
+from trials.errors import UserError
 from trials.experiment import Experiment
 from trials.splits import counts
 from trials.store import Folder, Record, Row
@@ -77,11 +79,29 @@ def _flattery(configurations: Sequence[comparisons.Measured], groups: Sequence[S
         )
 
 
-def tables(folder: Path) -> list[str]:
-    """The names of the tables that are there, those to read first first."""
+def write_pages(folder: Path, question: str, conclusion: str) -> str:
+    """Writes a results folder's figures and page and the index above it, from its tables; returns where they are.
+
+    Raises UserError where they cannot be written.
+    """
+    from trials import page
+
+    try:
+        made, index = page.write(folder, question, conclusion), page.write_index(folder.parent)
+    except OSError as error:
+        raise UserError(
+            f"The page in {folder} cannot be written: {error.strerror or error}. The tables are there.\n"
+            f"Later: python run_trials.py --report {folder}"
+        ) from error
+    return f"Page: {made}  (all pages: {index})" if index else f"Page: {made}"
+
+
+def tables(folder: Path) -> str:
+    """Where the tables are, those to read first first."""
     first = ["summary.csv", "comparisons.csv", "trials.csv", "epochs.csv", "published.csv"]
     found = sorted(path.name for path in folder.glob("*.csv"))
-    return [name for name in first if name in found] + [name for name in found if name not in first]
+    names = [name for name in first if name in found] + [name for name in found if name not in first]
+    return f"Tables: {folder}{os.sep}  ({', '.join(names)})"
 
 
 def summary_table(summary: Sequence[Row], swept: Sequence[str]) -> str:

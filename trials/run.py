@@ -215,20 +215,22 @@ class _Driver:
     # the end
 
     def _finish(self) -> int:
-        """Writes the tables, prints the short of them, and returns the exit code."""
+        """Writes tables and page, prints the short of them, and returns the exit code."""
         from trials import report
 
         folder = self.folder
-        text = report.write(folder, self.declared, (len(self.samples.y), self.samples.fixed_test)).text
+        written = report.write(folder, self.declared, (len(self.samples.y), self.samples.fixed_test))
         failed = report.failures(folder.ordered(self.declared))
-        if not self.settings.quiet:
-            print(f"{text}\n")
+        self._say(f"{written.text}\n")
         for line in failed:
             print(line, file=sys.stderr)
-        if not self.settings.quiet:
-            print(f"Tables: {folder.path}{os.sep}  ({', '.join(report.tables(folder.path))})")
-            print(f"Page and figures: python run_trials.py --report {folder.path}")
+        self._say(report.tables(folder.path))
+        self._say(report.write_pages(folder.path, self.declared.question, written.conclusion))
         return 1 if failed else 0
+
+    def _say(self, text: str) -> None:
+        if not self.settings.quiet:
+            print(text, flush=True)
 
     def _write_run_record(self) -> None:
         """At the start, so that a killed run has left it, and again at the end."""

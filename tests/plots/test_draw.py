@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.plots.small_tables import BATCH_NORM, EPOCHS, PLAIN, SUMMARY, SWEEP, TRIALS
 from trials import plots
+from trials.plots.tables import read
 
 
 def test_importing_loads_nothing_heavy():
@@ -20,8 +21,8 @@ def test_importing_loads_nothing_heavy():
 def test_drawing_changes_no_setting_and_needs_no_screen(folder):
     code = (
         "import sys, pathlib, matplotlib; before = dict(matplotlib.rcParams);"
-        "from trials import plots; paths = plots.draw(pathlib.Path(sys.argv[1]));"
-        "print(len(paths), before == dict(matplotlib.rcParams), *sys.modules)"
+        "from trials import plots; path = pathlib.Path(sys.argv[1]); drawn = plots.draw(path, plots.tables.read(path));"
+        "print(len(drawn), before == dict(matplotlib.rcParams), *sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code, str(folder(PLAIN))],
@@ -59,18 +60,16 @@ ONE_VALUE = {"trials": SWEEP["trials"][:3], "summary": SWEEP["summary"][:2]}
 )
 def test_the_tables_decide_which_figures_there_are(folder, tables, names):
     path = folder(tables)
-    expected = [path / "figures" / f"{name}.svg" for name in names.split()]
-    assert plots.draw(path) == expected
-    there = sorted((path / "figures").iterdir()) if expected else []
-    assert there == sorted(expected)
-    assert expected or not (path / "figures").exists()
+    drawn = plots.draw(path, read(path))
+    assert list(drawn) == names.split()
+    there = {each.name: each.read_bytes() for each in (path / "figures").iterdir()} if drawn else {}
+    assert there == {f"{name}.svg": drawing.svg for name, drawing in drawn.items()}
+    assert drawn or not (path / "figures").exists()
 
 
 def test_two_drawings_are_equal_byte_for_byte(folder):
-    drawn = [plots.draw(folder(PLAIN, name, batch_norm=NORMS)) for name in ("a", "b")]
-    assert len(drawn[0]) == 4
-    for one, other in zip(*drawn, strict=True):
-        assert one.read_bytes() == other.read_bytes()
+    one, other = (plots.draw(path, read(path)) for path in (folder(PLAIN, name, batch_norm=NORMS) for name in "ab"))
+    assert (len(one), one) == (4, other)
 
 
 def test_an_outdated_figure_goes_and_a_users_own_stays(folder):
@@ -78,7 +77,7 @@ def test_an_outdated_figure_goes_and_a_users_own_stays(folder):
     (path / "figures").mkdir()
     for name in ("losses.svg", "sweep.svg", "mine.svg"):
         (path / "figures" / name).write_text("old")
-    plots.draw(path)
+    plots.draw(path, read(path))
     assert sorted(each.name for each in (path / "figures").iterdir()) == ["mine.svg", "sweep.svg"]
     assert (path / "figures" / "mine.svg").read_text() == "old"
     assert (path / "figures" / "sweep.svg").read_text() != "old"

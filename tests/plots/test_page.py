@@ -64,8 +64,8 @@ def test_names_are_drawn_as_they_are(folder, name, as_drawn):
     tables["summary"].append(tables["summary"][1].replace(name, "other"))  # two variants: names are shown
     tables["trials"].append(tables["trials"][1].replace(name, "other"))
     path = folder(tables)
-    (svg,) = draw(path)
-    elements = {element.tag.split("}")[1] for element in ElementTree.parse(svg).iter()}
+    (drawing,) = draw(path, read(path)).values()
+    elements = {element.tag.split("}")[1] for element in ElementTree.fromstring(drawing.svg).iter()}
     assert "script" not in elements
     figure = styled(sweep_figure, read(path))
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [as_drawn, "other"]

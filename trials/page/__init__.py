@@ -14,12 +14,13 @@ PLACES = [f"{'*/' * depth}report.html" for depth in range(1, 5)]
 
 
 def write(folder: Path, question: str, conclusion: str) -> Path:
-    """Writes a results folder's report.html from its tables; the page loads nothing from elsewhere.
+    """Writes a results folder's figures and report.html from its tables; the page loads nothing from elsewhere.
 
     Equal tables and an equal run.json give equal bytes. `conclusion` is a sentence, or empty.
     """
     tables, rows, run = read(folder), read_table(folder / "trials.csv"), record.run(folder)
     published, pairs = (read_table(folder / f"{name}.csv") for name in ("published", "comparisons"))
+    drawn = plots.draw(folder, tables)
     experiment = rows[0]["experiment"] if rows else str(run.get("experiment", folder.name))
     content: dict[str, Any] = {
         "facts": {"experiment": experiment, "question": question, "conclusion": conclusion, "extent": ""},
@@ -31,12 +32,11 @@ def write(folder: Path, question: str, conclusion: str) -> Path:
         "failures": record.failures(rows),
         "run": record.facts(run, rows),
         "commands": record.commands(run, experiment),
-        "figures": dict.fromkeys(plots.FIGURES),
+        "figures": dict.fromkeys(plots.FIGURES) | {name: Picture.of(name, each) for name, each in drawn.items()},
         "measured": None,
     }
     if tables is not None:
         content["facts"]["extent"] = measured.extent(tables)
-        content["figures"] |= {name: Picture.of(name, drawing) for name, drawing in plots.drawings(tables).items()}
         content["measured"] = measured.grids(tables)
     return write_page(folder / "report.html", content)
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from trials.plots.accuracies import accuracies_figure
 from trials.plots.batch_norm import batch_norm_figure
 from trials.plots.curves import curves_figure
-from trials.plots.page import STYLE, take_header
+from trials.plots.page import STYLE, header
 from trials.plots.sweep import sweep_figure
-from trials.plots.tables import Tables, read
+from trials.plots.tables import Tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,47 +28,36 @@ FIGURES: dict[str, Callable[[Tables], "Figure | None"]] = {
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure as SVG without its headline and caption, which stand beside it."""
+    """A figure as SVG: below `header` points from its top edge all but its headline and caption."""
 
     title: str
     caption: str
+    header: float
     svg: bytes
 
 
-def draw(folder: Path) -> list[Path]:
-    """Draws every figure that the tables in `folder` can fill into `folder/figures`.
+def draw(folder: Path, tables: Tables | None) -> dict[str, Drawing]:
+    """Draws every figure that a folder's tables, as `read`, can fill into `folder/figures`.
 
-    Returns the figures' paths. A figure of an earlier drawing that the tables no longer fill is removed.
+    Returns them by name. A figure of an earlier drawing that the tables no longer fill is removed.
     """
     from matplotlib import style
 
-    tables, drawn = read(folder), []
+    drawn = {}
     with style.context(("default", STYLE)):
         for name, figure_of in FIGURES.items():
-            path = folder / "figures" / f"{name}.svg"
             figure = None if tables is None else figure_of(tables)
             if figure is None:
-                path.unlink(missing_ok=True)
-                continue
-            path.parent.mkdir(exist_ok=True)
-            partial_file = path.with_name(f".{path.name}.part")
-            partial_file.write_bytes(svg(figure, name))
-            partial_file.replace(path)
-            drawn.append(path)
+                (folder / "figures" / f"{name}.svg").unlink(missing_ok=True)
+            else:
+                drawn[name] = Drawing(*header(figure), svg(figure, name))
+    for name, drawing in drawn.items():
+        path = folder / "figures" / f"{name}.svg"
+        path.parent.mkdir(exist_ok=True)
+        partial_file = path.with_name(f".{path.name}.part")
+        partial_file.write_bytes(drawing.svg)
+        partial_file.replace(path)
     return drawn
-
-
-def drawings(tables: Tables) -> dict[str, Drawing]:
-    """Every figure that the tables can fill, by name, for a page that has the words of its own."""
-    from matplotlib import style
-
-    found = {}
-    with style.context(("default", STYLE)):
-        for name, figure_of in FIGURES.items():
-            figure = figure_of(tables)
-            if figure is not None:
-                found[name] = Drawing(*take_header(figure), svg(figure, name))
-    return found
 
 
 def svg(figure: "Figure", name: str) -> bytes:

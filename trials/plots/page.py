@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 WIDTH = 6.0
 "Inches: two panels side by side, and letters that can still be read on a telephone."
+POINTS = 72
+"An inch, as SVG files count."
+HEADER = ("headline", "caption")
+"The names of a figure's own words above its panels."
 STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that it is the same on every machine
     "font.size": 10,
@@ -71,22 +75,18 @@ def page(title: str, caption: str, height: float) -> "Figure":
     engine = figure.get_layout_engine()
     assert engine is not None
     engine.set(rect=(0, 0, 1, 1 - header / whole))  # type: ignore[call-arg]
-    figure.text(0.015, 1 - above / whole, title, va="top", weight="bold", size=11.5, linespacing=1.15)
-    figure.text(0.015, 1 - below_title / whole, caption, va="top", color="#444444", size=9)
+    bold: dict[str, Any] = {"weight": "bold", "size": 11.5, "linespacing": 1.15, "gid": HEADER[0]}
+    figure.text(0.015, 1 - above / whole, title, va="top", **bold)
+    figure.text(0.015, 1 - below_title / whole, caption, va="top", color="#444444", size=9, gid=HEADER[1])
     return figure
 
 
-def take_header(figure: "Figure") -> tuple[str, str]:
-    """Takes headline and caption off a figure, and their place; returns both."""
-    texts = list(figure.texts)
-    title, caption = (text.get_text().replace("\n", " ") for text in texts)
-    for text in texts:
-        text.remove()
+def header(figure: "Figure") -> tuple[str, str, float]:
+    """Headline and caption of a figure, and the height of their place, in points."""
+    title, caption = (text.get_text().replace("\n", " ") for text in figure.texts)
     engine = figure.get_layout_engine()
     assert engine is not None
-    figure.set_figheight(figure.get_figheight() * engine.get()["rect"][3])
-    engine.set(rect=(0, 0, 1, 1))  # type: ignore[call-arg]
-    return title, caption
+    return title, caption, figure.get_figheight() * (1 - engine.get()["rect"][3]) * POINTS
 
 
 def legend(figure: "Figure", entries: Mapping[str, Any]) -> None:
