@@ -13,6 +13,7 @@ from trials import __version__
 from trials.environment import require_tensorflow
 from trials.errors import Terminated, UserError, unknown
 from trials.override import everywhere, override
+from trials.rounds import MOST, ROUND, Until
 from trials.set_values import all_values, one_value_each
 
 
@@ -36,6 +37,17 @@ def whole(minimum: int) -> Any:
         return value
 
     return convert
+
+
+def points(text: str) -> float:
+    """An argument type: a width in percentage points."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 100:
+        raise argparse.ArgumentTypeError(f"must be percentage points above 0, at most 100. Received: '{text}'")
+    return value
 
 
 def folder(text: str) -> Path:
@@ -89,6 +101,15 @@ def parser() -> Parser:
     do.add_argument("--help", action="store_true", help="this page")
     what = new.add_argument_group("what to train")
     what.add_argument("--trials", type=whole(1), metavar="N", help="trainings of each configuration")
+    what.add_argument(
+        "--until",
+        type=points,
+        metavar="POINTS",
+        help="trainings until the 95 %% interval of each mean test accuracy is no wider, in percentage points",
+    )
+    what.add_argument(
+        "--max-trials", type=whole(ROUND), metavar="N", help=f"with --until: never more trainings (default {MOST})"
+    )
     what.add_argument("--epochs", type=whole(1), metavar="N", help="epochs of each training")
     what.add_argument(
         "--seed", type=whole(0), default=0, metavar="N", help="seed of the first trial (default 0); trial i has N+i-1"
@@ -227,12 +248,14 @@ def run(arguments: argparse.Namespace) -> int:
     from trials import run as runner
     from trials.datasets import data_directory
 
+    until = Until(arguments.until, arguments.max_trials or MOST) if arguments.until else None
+
     chosen = []
     for name in arguments.experiment:
         declared, extra = find.experiment(name)
         changes = {"epochs": arguments.epochs, "values": all_values(arguments.set)}
         variants = tuple(arguments.variants.split(",")) if arguments.variants else ()
-        asked = override(declared, trials=arguments.trials, variants=variants, **changes)
+        asked = override(declared, trials=until.most if until else arguments.trials, variants=variants, **changes)
         chosen.append((declared, everywhere(declared, asked, **changes), asked, extra))
     names = [declared.name for declared, *_ in chosen]
     for name in names:
@@ -252,6 +275,7 @@ def run(arguments: argparse.Namespace) -> int:
             fresh=arguments.fresh,
             quiet=arguments.quiet,
             save_weights=arguments.save_weights,
+            until=until,
             command=("python", *sys.argv),
             **extra,
         )
@@ -280,6 +304,10 @@ def check_modes(arguments: argparse.Namespace) -> None:
         raise UserError(f"--{alone[0].replace('_', '-')} needs --describe NAME.\nSee: python run_trials.py --list")
     if given and not arguments.experiment:
         raise UserError(f"--{given[0].replace('_', '-')} needs --experiment NAME.\nSee: python run_trials.py --list")
+    if arguments.until and arguments.trials:
+        raise UserError("--until finds the number of trials itself: leave --trials out, or limit it with --max-trials.")
+    if arguments.max_trials and not arguments.until:
+        raise UserError("--max-trials needs --until POINTS. A fixed number of trials is asked for with --trials N.")
     if arguments.executor == "inline" and arguments.workers != "auto":
         raise UserError("--workers has no use with --executor inline, which trains in this process.")
 

@@ -10,13 +10,11 @@ FORMAT = "{desc} |{bar}| {percentage:3.0f} %  {elapsed} gone, {remaining} left"
 class Progress:
     """Counts in epochs, so that the time left is right within long trials too."""
 
-    def __init__(self, trials: int, epochs: int, quiet: bool) -> None:
-        self.trials = trials
-        self.done = 0
+    def __init__(self, quiet: bool) -> None:
+        self.trials = self.done = 0
         interactive = sys.stderr.isatty()
         self.bar = tqdm(
-            desc=f"trials 0/{trials}, epochs 0/{epochs}",
-            total=epochs,
+            total=0,
             disable=quiet,
             bar_format=FORMAT,
             mininterval=0.2 if interactive else 15,
@@ -24,6 +22,13 @@ class Progress:
             dynamic_ncols=interactive,
             file=sys.stderr,
         )
+
+    def add(self, trials: int, epochs: int) -> None:
+        """So many trials, of so many epochs in all, are still to come."""
+        self.trials += trials
+        self.bar.total = (self.bar.total or 0) + epochs
+        self._label()
+        self.bar.refresh()
 
     def epochs(self, count: int) -> None:
         """So many more epochs are trained."""

@@ -1,20 +1,25 @@
 """Runs one experiment: finds what is missing, has it trained, writes every table."""
 
 import datetime
+import itertools
 import os
 import pickle
 import platform
 import shlex
 import sys
+import textwrap
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trials import __version__, environment
 from trials.errors import UserError, first_line
 from trials.experiment import Experiment
+
+if TYPE_CHECKING:
+    from trials.rounds import Until
 
 TINY_STEPS = 2_000
 "Training steps below which a second process costs more than it saves, for a single configuration."
@@ -38,6 +43,8 @@ class Settings:
     fresh: bool = False
     quiet: bool = False
     save_weights: bool = False
+    until: "Until | None" = None
+    "How many trials each configuration gets, where their number is not declared."
     file: str | None = None
     "The user's experiment file."
     command: Sequence[str] = ()
@@ -105,6 +112,8 @@ class _Driver:
         self.folder: Any = None
         self.progress: Any = None
         self.messages: list[str] = []
+        self.number = ""
+        "Why there are so many trials, where their number was not declared."
         self.trained = 0
 
     def prepare(self) -> None:
@@ -121,8 +130,11 @@ class _Driver:
         self.folder = Folder(self.settings.results / self.experiment.name, header, self.settings.fresh)
         self.folder.read()
         self.folder.check(self.changed)
+        self.keys = [configuration_key(configuration) for configuration in self.experiment.configurations()]
+        if self.settings.until is not None:
+            recorded = (result.trial for results in self._results().values() for result in results)
+            self.experiment = replace(self.experiment, trials=self.settings.until.first(max(recorded, default=0)))
         self.units = self._units()
-        self.keys = {unit.index: configuration_key(unit.configuration) for unit in self.units}
         _check_sendable(self.units)
 
     def run(self) -> int:
@@ -132,23 +144,49 @@ class _Driver:
         total = len(self.experiment.configurations()) * self.experiment.trials
         if total > missing:
             self._tell([f"{total - missing} of {total} trials are already in {self.folder.path}."])
-        if self.units:
-            try:
-                self._execute()
-            finally:
-                if self.progress is not None:
-                    self.progress.close()
-                    self._write_run_record()
+        try:
+            rounds = self._rounds()
+            first = next(rounds, [])
+            if first:
+                self._execute(first, rounds)
+        finally:
+            if self.progress is not None:
+                self.progress.close()
+                self._write_run_record()
         return self._finish()
 
     def close(self) -> None:
         if self.folder is not None:
             self.folder.close()
 
-    def _units(self) -> list[Any]:
+    def _rounds(self) -> Iterator[list[Any]]:
+        """What is to be trained, never nothing; with `until` the results of a round decide on the next."""
+        if self.units:
+            yield self.units
+        from trials.rounds import width
+
+        until = self.settings.until
+        while until is not None:
+            widths = {label: width(results) for label, results in self._results().items()}
+            trials = self.experiment.trials
+            self.number = until.told(trials, widths)
+            if until.reached(widths) or trials == until.most:
+                return
+            self.experiment = replace(self.experiment, trials=until.next(trials))
+            yield self._units(after=trials)
+
+    def _results(self) -> dict[str, list[Any]]:
+        """What each configuration's trials gave, by its label."""
+        from trials.keys import configuration_place
+
+        results, configurations = self.folder.results(), self.experiment.configurations()
+        return {each.label: results.get(configuration_place(each), []) for each in configurations}
+
+    def _units(self, after: int = 0) -> list[Any]:
+        """What is missing, of the trials after that one."""
         from trials.engines.results import Unit
 
-        seeds = tuple(self.experiment.seeds(self.settings.seed))
+        seeds = [pair for pair in self.experiment.seeds(self.settings.seed) if pair[0] > after]
         units = []
         for index, configuration in enumerate(self.experiment.configurations()):
             needed = self.folder.missing(configuration, seeds, self.settings.save_weights)
@@ -158,14 +196,15 @@ class _Driver:
                 )
         return units
 
-    def _execute(self) -> None:
+    def _execute(self, first: list[Any], later: Iterator[list[Any]]) -> None:
         from trials.executors import inline, processes
 
-        workers = processes.choose_workers(self.settings.workers, self.units, self.samples)
+        workers = processes.choose_workers(self.settings.workers, first, self.samples)
+        rounds, device = itertools.chain([first], later), self.settings.device
         if self._inline(workers):
-            inline.run(self.units, self.samples, self.settings.device, self)
+            inline.run(rounds, self.samples, device, self)
         else:
-            processes.run(self.units, self.samples, self.settings.device, self, workers, self.settings.sources)
+            processes.run(rounds, self.samples, device, self, workers, self.settings.sources)
 
     def _inline(self, workers: int) -> bool:
         if self.settings.executor != "auto":
@@ -182,8 +221,11 @@ class _Driver:
         self.folder.begin(device)
         self.earlier = self.folder.earlier_runs()
         self._write_run_record()
-        epochs = sum(unit.configuration.protocol.epochs * len(unit.seeds) for unit in self.units)
-        self.progress = Progress(sum(len(unit.seeds) for unit in self.units), epochs, self.settings.quiet)
+        self.progress = Progress(self.settings.quiet)
+
+    def on_round(self, units: Sequence[Any]) -> None:
+        epochs = sum(unit.configuration.protocol.epochs * len(unit.seeds) for unit in units)
+        self.progress.add(sum(len(unit.seeds) for unit in units), epochs)
 
     def on_epochs(self, count: int) -> None:
         self.progress.epochs(count)
@@ -221,7 +263,8 @@ class _Driver:
         folder = self.folder
         written = report.write(folder, self.declared, (len(self.samples.y), self.samples.fixed_test))
         failed = report.failures(folder.ordered(self.declared))
-        self._say(f"{written.text}\n")
+        number = f"{textwrap.fill(self.number, 100)}\n\n" if self.number else ""
+        self._say(f"{written.text}\n\n{number}".rstrip("\n") + "\n")
         for line in failed:
             print(line, file=sys.stderr)
         self._say(report.tables(folder.path))
@@ -241,6 +284,7 @@ class _Driver:
             "started": datetime.datetime.fromtimestamp(self.started, datetime.UTC).isoformat(timespec="seconds"),
             "seconds": round(time.time() - self.started, 3),
             "trials trained": self.trained,
+            "number of trials": self.number,
             **self.folder.header,
             "executor": self.settings.executor,
             "workers": self.settings.workers,
@@ -271,11 +315,11 @@ def describe(experiment: Experiment, settings: Settings) -> str:
     steps = (
         sum(c.protocol.steps(size["train"]) for c, size in zip(configurations, sizes, strict=True)) * experiment.trials
     )
-    last = settings.seed + experiment.trials - 1
+    last, up_to = settings.seed + experiment.trials - 1, "up to " if settings.until else ""
     lines += [
         "",
-        f"{len(configurations)} configurations x {experiment.trials} trials (seeds {settings.seed} to {last}) "
-        f"= {len(configurations) * experiment.trials} trainings",
+        f"{len(configurations)} configurations x {up_to}{experiment.trials} trials (seeds {settings.seed} to {last}) "
+        f"= {up_to}{len(configurations) * experiment.trials} trainings",
         f"{epochs:,} epochs, {steps:,} steps in all, at most; samples: {samples}",
     ]
     return "\n".join([*lines, *_known_time(settings.results / experiment.name / "timings.csv", epochs)])

@@ -168,6 +168,13 @@ class Folder:
             "Use --fresh (moves the old folder aside, deletes nothing) or --results DIR."
         )
 
+    def results(self) -> dict[Place, list[TrialResult]]:
+        """What the trials of each configuration gave."""
+        found: dict[Place, list[TrialResult]] = {}
+        for record in self.records.values():
+            found.setdefault(record.place, []).append(record.result)
+        return found
+
     def check(self, experiment: Experiment) -> None:
         """Raises UserError where a result is not what the experiment, as asked for now, would give at its place.
 

@@ -59,7 +59,7 @@ def test_a_piece_forgets_what_is_done_and_learns_its_cost():
 
 
 def test_an_idle_worker_takes_half_of_what_another_has_not_begun():
-    schedule = _Schedule(processes.deque(), [None, None], [0, 0], None)
+    schedule = _Schedule([None, None], [0, 0], None)
     busy = _Piece(unit(seeds=5), seconds=20.0)
     schedule.pieces[0] = busy
     stolen = schedule._steal()
@@ -68,7 +68,7 @@ def test_an_idle_worker_takes_half_of_what_another_has_not_begun():
 
 @pytest.mark.parametrize("piece", [_Piece(unit(seeds=1), seconds=60.0), _Piece(unit(seeds=10), seconds=0.02)])
 def test_nothing_is_taken_that_would_not_pay(piece):
-    schedule = _Schedule(processes.deque(), [None, None], [0, 0], None)
+    schedule = _Schedule([None, None], [0, 0], None)
     schedule.pieces[0] = piece
     assert schedule._steal() is None
 
@@ -89,7 +89,7 @@ def test_workers_are_bounded_by_cores_memory_and_trials(monkeypatch):
 def test_a_death_is_blamed_on_a_trial_only_where_it_ran_alone():
     told = []
     listener = SimpleNamespace(on_message=told.append)
-    schedule = _Schedule(processes.deque(), [None], [0], listener)
+    schedule = _Schedule([None], [0], listener)
     death = ProcessExpired("gone", code=-9)
     piece = _Piece(unit(seeds=3))
     assert schedule._after_death(piece, piece.task(), death) == []  # any of the three may have done it

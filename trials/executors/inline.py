@@ -1,20 +1,26 @@
 """Trains in this process, one trial after another."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from trials.datasets import Samples
 from trials.engines import Trainer
 from trials.engines.results import Unit
 from trials.environment import prepare_process
+from trials.executors.checked import Checked, checked
 from trials.executors.listener import Listener
 
 
-def run(units: Sequence[Unit], samples: Samples, device: str, listener: Listener) -> None:
-    """Checks every unit's model, then trains all units, reporting to the listener as trials end."""
+def run(rounds: Iterable[Sequence[Unit]], samples: Samples, device: str, listener: Listener) -> None:
+    """Checks every model, then trains round after round of units, reporting to the listener as trials end."""
     device = prepare_process(device)
     trainer = Trainer(samples)
-    checked = [trainer.check(unit) for unit in units]
-    listener.on_start(device)
-    for unit in checked:
-        for result in trainer.run(unit, lambda: listener.on_epochs(1)):
-            listener.on_result(unit, result)
+    known: Checked = {}
+    for units in rounds:
+        started = bool(known)
+        ready = checked(units, known, lambda new: [trainer.check(unit) for unit in new])
+        if not started:
+            listener.on_start(device)
+        listener.on_round(ready)
+        for unit in ready:
+            for result in trainer.run(unit, lambda: listener.on_epochs(1)):
+                listener.on_result(unit, result)

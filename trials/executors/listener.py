@@ -1,5 +1,6 @@
 """What an executor tells the driver."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from trials.engines.results import TrialResult, Unit
@@ -10,6 +11,9 @@ class Listener(Protocol):
 
     def on_start(self, device: str) -> None:
         """All models are sound; training begins on 'cpu' or 'gpu'."""
+
+    def on_round(self, units: Sequence[Unit]) -> None:
+        """These are trained now; when they are, the rounds may go on."""
 
     def on_epochs(self, count: int) -> None:
         """So many more epochs are trained."""

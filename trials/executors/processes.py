@@ -12,9 +12,10 @@ import signal
 import tempfile
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from trials import environment
 from trials.datasets import Samples
 from trials.engines.results import TrialResult, Unit
 from trials.errors import UserError, first_line
+from trials.executors.checked import Checked, checked
 from trials.executors.listener import Listener
 from trials.sources import load_source
 
@@ -76,9 +78,14 @@ def _trainer() -> Any:
     return _worker["trainer"]
 
 
-def _check(units: Sequence[Unit]) -> tuple[str, list[Unit]]:
-    checked = [_trainer().check(unit) for unit in units]
-    return str(_worker["device"]), checked
+def _check(units: Sequence[Unit]) -> list[Unit]:
+    return [_trainer().check(unit) for unit in units]
+
+
+def _device() -> str:
+    """What this worker trains on, once it has a trainer."""
+    _trainer()
+    return str(_worker["device"])
 
 
 def _train(unit: Unit, seconds: float) -> list[TrialResult]:
@@ -136,27 +143,37 @@ def _pieces(units: Sequence[Unit], workers: int) -> deque[_Piece]:
 
 
 def run(
-    units: Sequence[Unit],
+    rounds: Iterable[Sequence[Unit]],
     samples: Samples,
     device: str,
     listener: Listener,
     workers: int,
     sources: Mapping[str, tuple[str, str]],
 ) -> None:
-    """Checks every unit's model in a worker, then trains all units, reporting as trials end.
+    """Checks every model in a worker, then trains round after round of units, reporting as trials end.
 
     A worker that dies costs its unfinished trials a retry; a trial that runs alone and still loses
     its worker three times is reported as failed.
     """
     with _pools(samples, device, workers, sources) as (pools, epochs):
-        try:
-            shares = [pool.schedule(_check, args=(units[slot::workers],)) for slot, pool in enumerate(pools)]
-            devices, checked = zip(*(share.result() for share in shares), strict=True)
-        except (ProcessExpired, BrokenExecutor) as death:
-            raise UserError(f"A worker process ended while the models were built: {first_line(death)}.") from death
-        listener.on_start(devices[0])
-        ordered = sorted(itertools.chain(*checked), key=lambda unit: unit.index)
-        _Schedule(_pieces(ordered, workers), pools, epochs, listener).run()
+        known: Checked = {}
+        schedule = _Schedule(pools, epochs, listener)
+        for units in rounds:
+            started = bool(known)
+            ready = checked(units, known, partial(_check_all, pools))
+            if not started:
+                listener.on_start(pools[0].schedule(_device).result())
+            listener.on_round(ready)
+            schedule.run(_pieces(ready, workers))
+
+
+def _check_all(pools: Sequence[ProcessPool], units: Sequence[Unit]) -> list[Unit]:
+    """The units as their models' checks left them, each made in one of the workers."""
+    try:
+        shares = [pool.schedule(_check, args=(units[slot :: len(pools)],)) for slot, pool in enumerate(pools)]
+        return list(itertools.chain(*(share.result() for share in shares)))
+    except (ProcessExpired, BrokenExecutor) as death:
+        raise UserError(f"A worker process ended while the models were built: {first_line(death)}.") from death
 
 
 @contextlib.contextmanager
@@ -186,8 +203,8 @@ def _pools(
 class _Schedule:
     """Which worker trains which piece next."""
 
-    def __init__(self, pieces: deque[_Piece], pools: Sequence[ProcessPool], epochs: Any, listener: Listener) -> None:
-        self.waiting = pieces
+    def __init__(self, pools: Sequence[ProcessPool], epochs: Any, listener: Listener) -> None:
+        self.waiting: deque[_Piece] = deque()
         self.pools = pools
         self.epochs = epochs
         self.listener = listener
@@ -196,7 +213,9 @@ class _Schedule:
         self.pieces: dict[int, _Piece | None] = dict.fromkeys(range(len(pools)))
         self.running: dict[Any, tuple[int, Unit]] = {}
 
-    def run(self) -> None:
+    def run(self, pieces: deque[_Piece]) -> None:
+        """Trains all pieces."""
+        self.waiting = pieces
         self._fill()
         while self.running:
             done, _ = wait(self.running, timeout=0.5, return_when=FIRST_COMPLETED)

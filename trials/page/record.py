@@ -33,7 +33,7 @@ def run(folder: Path) -> dict[str, Any]:
 
 
 def facts(record: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, str]:
-    """What must be the same for the same numbers, by name: seeds, data, code, versions, machine.
+    """What must be the same for the same numbers, by name: trials, seeds, data, code, versions, machine.
 
     When and how long it ran, and the machine's name, change nothing and are left out.
     """
@@ -42,6 +42,7 @@ def facts(record: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, str]:
     dirty = ", with uncommitted changes" if git.get("dirty") else ""
     device = [record.get("engine", ""), record.get("device", ""), record.get("architecture", "")]
     found = {
+        "number of trials": record.get("number of trials", ""),
         "seeds": f"{seeds[0]} to {seeds[-1]}: the first trial of every configuration has {seeds[0]}" if seeds else "",
         "data": ", ".join(f"{name} {value}" for name, value in data.items() if value is not None),
         "data checksum (SHA-256)": record.get("data checksum", ""),
