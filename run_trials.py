@@ -84,7 +84,11 @@ def parser() -> Parser:
         "--list", nargs="?", const="*", metavar="PATTERN", help="builders, experiments, datasets, engines, executors"
     )
     do.add_argument(
-        "--report", nargs="+", type=folder, metavar="DIR", help="write tables and figures of finished results anew"
+        "--report",
+        nargs="+",
+        type=folder,
+        metavar="DIR",
+        help="write tables and page of finished results anew; of two folders: compare them, in pairs by seed",
     )
     do.add_argument(
         "--evaluate", type=folder, metavar="DIR", help="measure kept weights again and compare with the tables"
@@ -163,19 +167,31 @@ def existing(path: Path, lock: bool = True) -> Any:
 
 
 def report(folders: list[Path]) -> int:
-    """Tables and figures from the journals alone; needs no TensorFlow for the zoo's experiments."""
+    """One folder: all that follows from its journal is written anew. Two: they are compared, nothing is written.
+
+    Needs no TensorFlow for the zoo's experiments.
+    """
     from trials import report as reporter
     from trials.datasets import known_extent
 
-    for path in folders:
-        folder = existing(path)
-        try:
-            declared, extra = find.experiment_of(folder)
-            written = reporter.write(folder, declared, known_extent(declared.data, extra.get("base")))
-            print(f"{written.text}\n\n{reporter.tables(path)}")
-            print(reporter.write_pages(path, declared.question, written.conclusion))
-        finally:
-            folder.close()
+    if len(folders) > 2:
+        raise UserError(
+            f"--report takes one folder, to write it anew, or two, to compare them. Received: {len(folders)} folders."
+        )
+    if len(folders) == 2:
+        from trials import between
+
+        print(between.compare(*(existing(path, lock=False) for path in folders)))
+        return 0
+    (path,) = folders
+    folder = existing(path)
+    try:
+        declared, extra = find.experiment_of(folder)
+        written = reporter.write(folder, declared, known_extent(declared.data, extra.get("base")))
+        print(f"{written.text}\n\n{reporter.tables(path)}")
+        print(reporter.write_pages(path, declared.question, written.conclusion))
+    finally:
+        folder.close()
     return 0
 
 

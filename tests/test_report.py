@@ -99,6 +99,6 @@ def test_comparisons_are_told_in_points_with_their_interval():
 
 def test_of_many_comparisons_the_first_are_told_and_how_many_more_there_are():
     row = {**PAIR, "difference_mean": 0.3, "difference_ci95_low": -0.01, "difference_ci95_high": 0.61}
-    lines = comparisons_table([row] * 23).splitlines()
+    lines = comparisons_table([row] * 23, 20).splitlines()
     assert (len(lines), lines[-1]) == (2 + 20 + 1, "... and 3 more in comparisons.csv")
     assert comparisons_table([]) == ""

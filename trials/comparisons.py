@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trials import statistics
+from trials.store import Record
 
 COLUMNS = (
     "family",
@@ -52,9 +53,20 @@ class Measured:
 Pair = tuple[Measured, Measured]
 
 
+def measured(group: Sequence[Record], test_fraction: float | None) -> Measured:
+    """What the trials of one configuration reached; `test_fraction` is None where the data has its own test part."""
+    key = group[0].key
+    ok = (record.result for record in group if record.result.status == "ok")
+    good = {result.seed: accuracy for result in ok if (accuracy := result.metrics["test_accuracy"]) is not None}
+    validation = key["data"]["validation_fraction"] or 0
+    resampled = test_fraction and key["data"]["split_seed"] is None
+    ratio = test_fraction / ((1 - test_fraction) * (1 - validation)) if test_fraction and resampled else 0.0
+    return Measured(key["variant"], key["values"], good, ratio)
+
+
 def comparison_rows(measured: Sequence[Measured]) -> list[dict[str, Any]]:
     """The rows of comparisons.csv, keys `COLUMNS`; Holm's correction within each family."""
-    return [row for family, pairs in _families(measured).items() for row in _family_rows(family, pairs)]
+    return [row for family, pairs in _families(measured).items() for row in family_rows(family, pairs)]
 
 
 def _families(measured: Sequence[Measured]) -> dict[str, list[Pair]]:
@@ -92,7 +104,8 @@ def _groups(measured: Iterable[Measured], key: Any) -> list[list[Measured]]:
     return list(groups.values())
 
 
-def _family_rows(family: str, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+def family_rows(family: str, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+    """The pairs compared, keys `COLUMNS`, with Holm's correction for all of them."""
     compared = [
         statistics.compare(first.accuracies, second.accuracies, _test_to_train(first, second))
         for first, second in pairs
@@ -200,7 +213,7 @@ def _against(best: str, common: Iterable[Measured], family: Sequence[Mapping[str
     undecided = [other for other, names in losers.items() if not any(names)]
     if undecided:
         yield f"no difference is shown between {best} and {_listed(undecided, 'or')}"
-        yield _could([row for other in undecided for row in found[other]], len(family))
+        yield could([row for other in undecided for row in found[other]], len(family))
 
 
 def _sweep_sentence(measured: Sequence[Measured], rows: Sequence[Mapping[str, Any]], name: str) -> str:
@@ -223,7 +236,7 @@ def _sweep_sentence(measured: Sequence[Measured], rows: Sequence[Mapping[str, An
     if steps:
         shown = f"between neighbours a difference is shown from {_listed(steps)}"
     else:
-        shown = f"no difference between neighbours is shown; {_could(family, len(family))}"
+        shown = f"no difference between neighbours is shown; {could(family, len(family))}"
     return f"Along {name} the mean test accuracy {_listed(whose)}; {shown}."
 
 
@@ -243,7 +256,7 @@ def _loser(row: Mapping[str, Any]) -> str:
     return {BETTER[True]: row["first"], BETTER[False]: row["second"]}.get(row["verdict"], "")
 
 
-def _could(rows: Sequence[Mapping[str, Any]], comparisons: int) -> str:
+def could(rows: Sequence[Mapping[str, Any]], comparisons: int) -> str:
     """What undecided comparisons would have taken."""
     if any(row["verdict"] == "too few trials" for row in rows):
         return f"too few trials: {_needed(comparisons)}"

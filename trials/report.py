@@ -38,7 +38,7 @@ def write(folder: Folder, declared: Experiment, extent: tuple[int, int] | None) 
     summary = write_tables(folder, declared, test_size)
     records = folder.ordered(declared)
     groups = grouped(records)
-    configurations = [_accuracies(group, declared) for group in groups]
+    configurations = [comparisons.measured(group, declared.data.test_fraction) for group in groups]
     compared = comparisons.comparison_rows(configurations)
     folder.write_table("comparisons.csv", comparisons.COLUMNS, compared)
     conclusion = " ".join([comparisons.conclusion(configurations, compared), *_flattery(configurations, groups)])
@@ -48,21 +48,11 @@ def write(folder: Folder, declared: Experiment, extent: tuple[int, int] | None) 
     blocks = [
         f"{declared.name}{source}: test accuracy (a fraction) over n trials",
         summary_table(summary, folder.header["swept"]),
-        comparisons_table(compared),
+        comparisons_table(compared, MOST_COMPARISONS),
         textwrap.fill(conclusion, 100),
         published.text_of(figures),
     ]
     return Report("\n\n".join(block for block in blocks if block), conclusion)
-
-
-def _accuracies(group: Sequence[Record], declared: Experiment) -> comparisons.Measured:
-    """A configuration's test accuracies by seed, and how much of the data its trials' own test sets are."""
-    key = group[0].key
-    ok = (record.result for record in group if record.result.status == "ok")
-    good = {result.seed: accuracy for result in ok if (accuracy := result.metrics["test_accuracy"]) is not None}
-    held_out, validation = declared.data.test_fraction, key["data"]["validation_fraction"] or 0
-    ratio = held_out / ((1 - held_out) * (1 - validation)) if held_out and key["data"]["split_seed"] is None else 0.0
-    return comparisons.Measured(key["variant"], key["values"], good, ratio)
 
 
 def _flattery(configurations: Sequence[comparisons.Measured], groups: Sequence[Sequence[Record]]) -> Iterable[str]:
@@ -139,8 +129,8 @@ def summary_table(summary: Sequence[Row], swept: Sequence[str]) -> str:
     )
 
 
-def comparisons_table(rows: Sequence[Row]) -> str:
-    """The first comparisons for people, differences in percentage points; empty where there are none."""
+def comparisons_table(rows: Sequence[Row], most: int | None = None) -> str:
+    """Comparisons for people, at most so many, differences in percentage points; empty where there are none."""
     if not rows:
         return ""
     lines = [
@@ -152,7 +142,7 @@ def comparisons_table(rows: Sequence[Row]) -> str:
             _figure(row["p_holm"]),
             row["verdict"],
         ]
-        for row in rows[:MOST_COMPARISONS]
+        for row in rows[:most]
     ]
     headers = ["first", "second", "second - first, points", "95 % interval", "p (Holm)", "verdict"]
     aligned = ["left", "left", "right", "right", "right", "left"]

@@ -283,9 +283,9 @@ class Folder:
             self._lock.release()
             self._lock = None
 
-    def ordered(self, experiment: Experiment) -> list[Record]:
-        """All records in canonical order: variant as declared, swept values ascending, trial."""
-        variants = [variant.name for variant in experiment.variants]
+    def ordered(self, experiment: Experiment | None = None) -> list[Record]:
+        """All records in canonical order: variant as declared (or by name), swept values ascending, trial."""
+        variants = [variant.name for variant in experiment.variants] if experiment is not None else []
         swept = self.header["swept"]
 
         def order(record: Record) -> Any:

@@ -1,0 +1,159 @@
+"""One results folder against another: a network of one's own against the reference, in pairs by seed."""
+
+import itertools
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from trials import comparisons
+from trials.comparisons import Measured
+from trials.datasets import DATASETS
+from trials.errors import UserError
+from trials.keys import difference
+from trials.report import comparisons_table
+from trials.store import Folder
+from trials.tables import grouped
+
+RECORDED = ("engine", "device", "architecture")
+"Of a folder's header: what may make numbers differ though nothing was declared otherwise; versions likewise."
+
+UNIMPORTANT = ("record",)
+"Of a protocol: what changes no result."
+
+
+@dataclass(frozen=True)
+class _Side:
+    """A configuration of one of the folders, as `measured` under the folder's letter."""
+
+    measured: Measured
+    key: Mapping[str, Any]
+
+
+Pair = tuple[_Side, _Side]
+
+
+def compare(first: Folder, second: Folder) -> str:
+    """Which configurations of two folders differ, and how sure that is, for people; writes nothing.
+
+    Configurations with equal swept values are compared (all, where there are none), and of folders that hold the
+    same variants each only with its namesake. Raises UserError where trials of equal seed were not trained and
+    tested on the same data, or there are none.
+    """
+    if first.path.resolve() == second.path.resolve():
+        raise UserError(f"--report with two folders compares them. Received: {first.path} twice.")
+    _check_data(first, second)
+    sides = [_sides(folder, letter) for folder, letter in ((first, "A"), (second, "B"))]
+    pairs = _pairs(*sides)
+    if first.header["data"]["test_fraction"] is not None:
+        for pair in pairs:
+            _check_test_part(*pair)
+    rows = comparisons.family_rows("folders", [(one.measured, other.measured) for one, other in pairs])
+    if not any(row["n"] for row in rows):
+        raise UserError(
+            f"No trials of equal seed ended well in both folders.\n{_seeds('A', first)}; {_seeds('B', second)}."
+        )
+    paired = {side.measured.label for pair in pairs for side in pair}
+    alone = [side.measured.label for side in itertools.chain(*sides) if side.measured.label not in paired]
+    blocks = [
+        "Test accuracy, in pairs of trials of equal seed",
+        "\n".join(
+            f"{letter}  {folder.path} ({folder.header['experiment']})" for letter, folder in _named(first, second)
+        ),
+        comparisons_table(rows),
+        textwrap.fill(_conclusion(rows), 100),
+        textwrap.fill(_different(first, second, pairs), 100),
+        textwrap.fill(f"Left out, since only one folder has them: {', '.join(alone)}.", 100) if alone else "",
+    ]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _named(first: Folder, second: Folder) -> Iterable[tuple[str, Folder]]:
+    return zip("AB", (first, second), strict=True)
+
+
+def _check_data(first: Folder, second: Folder) -> None:
+    """The same samples in the same order, however they were scaled: known datasets are held to their checksums."""
+    one, other = (folder.header["data"] for folder in (first, second))
+    known = one["source"] == other["source"] and one["source"] in DATASETS
+    if not known and first.header["data checksum"] != second.header["data checksum"]:
+        what = f"{one['source']} and {other['source']}" if one["source"] != other["source"] else one["source"]
+        raise UserError(
+            f"{first.path} and {second.path} cannot be compared: their trials did not read the same data ({what}; "
+            "the checksums differ).\nTrain both on the same data."
+        )
+    if one["test_fraction"] != other["test_fraction"]:
+        raise UserError(
+            f"{first.path} and {second.path} cannot be compared: test_fraction is {one['test_fraction']} and "
+            f"{other['test_fraction']}.\nTrain both with the same test part."
+        )
+
+
+def _check_test_part(one: _Side, other: _Side) -> None:
+    """Trials of equal seed must have had the same samples held out for the test."""
+    for name in ("split_seed", "stratified"):
+        values = one.key["data"][name], other.key["data"][name]
+        if values[0] != values[1]:
+            raise UserError(
+                f"{one.measured.label} and {other.measured.label} cannot be compared: they were not tested on the "
+                f"same samples, for {name} is {values[0]} and {values[1]}.\nTrain both with the same {name}."
+            )
+
+
+def _sides(folder: Folder, letter: str) -> list[_Side]:
+    fraction = folder.header["data"]["test_fraction"]
+    measured = [(comparisons.measured(group, fraction), group[0].key) for group in grouped(folder.ordered())]
+    return [_Side(replace(each, variant=f"{letter} {each.variant}"), key) for each, key in measured]
+
+
+def _pairs(first: Sequence[_Side], second: Sequence[_Side]) -> list[Pair]:
+    every = list(itertools.product(first, second))
+    alike = [(one, other) for one, other in every if one.key["values"] == other.key["values"]]
+    names = [{side.key["variant"] for side in sides} for sides in (first, second)]
+    same = [(one, other) for one, other in alike if one.key["variant"] == other.key["variant"]]
+    return (names[0] == names[1] and same) or alike or every
+
+
+def _seeds(letter: str, folder: Folder) -> str:
+    seeds = sorted({record.result.seed for record in folder.records.values() if record.result.status == "ok"})
+    return f"{letter} has seeds {seeds[0]} to {seeds[-1]}" if seeds else f"no trial of {letter} ended well"
+
+
+def _conclusion(rows: Sequence[Mapping[str, Any]]) -> str:
+    if all(row["n"] and row["difference_mean"] == row["difference_ci95_low"] == 0 for row in rows):
+        return "All trials of equal seed have the same test accuracy."
+    shown = [_shown(row) for row in rows if row["verdict"] in comparisons.BETTER.values()]
+    left = [row for row in rows if row["verdict"] not in comparisons.BETTER.values()]
+    undecided = f"no difference is shown; {comparisons.could(left, len(rows))}." if left else ""
+    if not left or not shown:
+        return "; ".join(shown) + "." if shown else undecided[:1].upper() + undecided[1:]
+    return f"{'; '.join(shown)}. In the other {len(left)} of {len(rows)} comparisons {undecided}"
+
+
+def _shown(row: Mapping[str, Any]) -> str:
+    better = row["verdict"] == comparisons.BETTER[True]
+    winner, loser = (row["second"], row["first"]) if better else (row["first"], row["second"])
+    return f"{winner} is shown better than {loser}, by {100 * abs(row['difference_mean']):.2f} points"
+
+
+def _different(first: Folder, second: Folder, pairs: Sequence[Pair]) -> str:
+    """What else is not the same on both sides: how networks were trained, how data was prepared, and with what."""
+    declared = [tuple({**side.key["protocol"], **side.key["data"]} for side in pair) for pair in pairs]
+    found = []
+    for one, other in [*declared, (_circumstances(first), _circumstances(second))]:
+        old, new = difference(one, other)
+        found += [f"{name} {_short(old[name])} / {_short(new[name])}" for name in old if name not in UNIMPORTANT]
+    return f"Not the same (A / B), beside the networks: {', '.join(dict.fromkeys(found))}." if found else ""
+
+
+def _circumstances(folder: Folder) -> dict[str, Any]:
+    header = folder.header
+    return {**header["data"], **{name: header.get(name) for name in RECORDED}, **header["versions"]}
+
+
+def _short(value: Any) -> str:
+    """A Keras identifier as it would be called: `SparseCategoricalCrossentropy(from_logits=True)`."""
+    if isinstance(value, dict) and "class_name" in value:
+        settings = ", ".join(f"{name}={setting}" for name, setting in value.get("config", {}).items())
+        return f"{value['class_name']}({settings})"
+    return str(value)
