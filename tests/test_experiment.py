@@ -150,7 +150,7 @@ MISTAKES = [
     (lambda: experiment(sweep={"units": (1, 2, 1)}), r"Option 'units' has a value twice: \[1\]"),
     (lambda: experiment(sweep={"unit": (1,)}), "Unknown option 'unit'. Did you mean 'units'.*\nAllowed: units, "),
     (lambda: experiment(sweep={"batch_size": (1, 0)}), "batch_size must be a whole number of at least 1. Received: 0"),
-    (lambda: experiment(sweep={"epochs": (1, 2)}), "'epochs' cannot be swept: the tables have a column of that name"),
+    (lambda: experiment(sweep={"epochs": (1, 2)}), "'epochs' cannot be swept: the tables use that name for something"),
     (lambda: Protocol(1, "mse", optimizer=None), "optimizer must be a Keras name .* Received: None"),
     (lambda: Variant("b", network, {"activation": len}), "plain values.* Received: <built-in"),
     (lambda: Data("iris", size=28), "Data.size must be .* Received: 28"),

@@ -25,10 +25,10 @@ RECORDS = (*SPLITS, BATCH_LOSS, "batch_norm")
 "What a protocol can have recorded."
 RESERVED = {
     *("experiment", "variant", "trial", "seed", "status", "epochs", "best_epoch", "epoch", "parameters", "error"),
-    *("n", "failed", "engine", "seconds", "finished", "host"),
+    *("n", "failed", "engine", "seconds", "finished", "host", "variants"),
     *METRICS,
 }
-"Columns of the tables: no swept hyperparameter can have one of these names."
+"Columns of the tables, and a family of comparisons: no swept hyperparameter can have one of these names."
 LABELS = ("index", "one_hot", "binary")
 Builder = Callable[..., Any]
 Identifier = str | Mapping[str, Any]
@@ -365,7 +365,7 @@ class Experiment:
     def _check_swept(self, name: str, values: tuple[Any, ...]) -> None:
         if name not in self.settable():
             raise unknown("option", name, self.settable())
-        require(name not in RESERVED, f"'{name}' cannot be swept: the tables have a column of that name.")
+        require(name not in RESERVED, f"'{name}' cannot be swept: the tables use that name for something else.")
         require(len(values) > 0, f"Option '{name}' has no values.")
         _plain(f"Option '{name}'", values)
         repeated = [value for index, value in enumerate(values) if value in values[:index]]
