@@ -63,9 +63,10 @@ def _flattery(configurations: Sequence[comparisons.Measured], groups: Sequence[S
     seeds = sorted(set.intersection(*map(set, known))) if known else []
     bias = statistics.selection_bias(np.array([[each[seed] for seed in seeds] for each in known], ndmin=2))
     if bias is not None:
+        points = f"{100 * bias:.2f}"
         yield (
             "There is no validation split to choose on: the best row of this test table is flattered, "
-            f"by about {100 * bias:.2f} points for the luck of the trials alone."
+            f"by {'less than 0.01' if points == '0.00' else f'about {points}'} points for the luck of the trials alone."
         )
 
 
