@@ -1,5 +1,6 @@
 """Quiet imports that hide nothing that matters, and a plain word where there is no GPU."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -73,3 +74,24 @@ def test_missing_tensorflow_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(environment.importlib.metadata, "version", absent)
     with pytest.raises(UserError, match=r"pip install -r requirements.txt"):
         environment.require_tensorflow()
+
+
+def test_keras_loads_no_package_that_trials_do_without_and_all_can_be_loaded_after_it():
+    code = (
+        "import sys; from trials.environment import import_keras; import_keras();"
+        "print(sorted({'pandas', 'sklearn', 'matplotlib'} & set(sys.modules)));"
+        "import pandas, sklearn.datasets, matplotlib.figure;"
+        "print(pandas.DataFrame({'a': [1]}).a.sum(), sklearn.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[]", "1 sklearn"]
+
+
+def test_what_is_loaded_already_is_not_taken_away():
+    with environment.absent("json", "a_package_that_is_not_there"):
+        import json
+
+        assert json.loads("1") == 1
+        with pytest.raises(ImportError):
+            importlib.import_module("a_package_that_is_not_there")
+    assert "a_package_that_is_not_there" not in sys.modules

@@ -57,6 +57,21 @@ def quiet_import() -> Iterator[None]:
             os.write(2, b"".join(line for line in held if not BANNER.match(line)))
 
 
+@contextlib.contextmanager
+def absent(*packages: str) -> Iterator[None]:
+    """Within: these packages cannot be imported, unless they already are.
+
+    Keras loads what it finds, a third of its start, for data frames, wrappers and galleries that no trial has.
+    """
+    hidden = [package for package in packages if package not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for package in hidden:
+            del sys.modules[package]
+
+
 def import_keras() -> ModuleType:
     """Keras on TensorFlow, without the banner, as every trial finds it.
 
@@ -75,7 +90,7 @@ def import_keras() -> ModuleType:
     os.environ["OMP_NUM_THREADS"] = "1"
     # TensorFlow would make every backward convolution's kernel anew each step, to save a megabyte.
     os.environ.setdefault("TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE", "0")
-    with quiet_import():
+    with quiet_import(), absent("pandas", "sklearn", "matplotlib"):
         import keras
         import tensorflow as tf
 
