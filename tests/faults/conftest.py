@@ -22,26 +22,25 @@ import random
 import signal
 import time
 
-import keras
+import lazy_loader
+
 from trials.experiment import Data, Experiment, Protocol, Variant
 
+keras, tf = lazy_loader.load("keras"), lazy_loader.load("tensorflow")
 
-class Trained(keras.layers.Layer):
-    """Does what IN_TRAINING says when a training step is traced, and nothing else."""
 
-    def __init__(self, units, **options):
-        super().__init__(**options)
-        self.units = units
+def trained(units):
+    """A layer that does what IN_TRAINING says when a training step is traced, and otherwise nothing."""
 
-    def call(self, x, training=False):
-        units = self.units
-        return endless(x) if training and eval(os.environ.get("IN_TRAINING", "False")) else x
+    class Trained(keras.layers.Layer):
+        def call(self, x, training=False):
+            return endless(x) if training and eval(os.environ.get("IN_TRAINING", "False")) else x
+
+    return Trained()
 
 
 def endless(x):
     """A loop within TensorFlow, which no Python signal handler can end."""
-    import tensorflow as tf
-
     turns = tf.while_loop(lambda turn: turn >= 0, lambda turn: turn * 0 + 1, [tf.reduce_sum(tf.cast(x > 0, tf.int32))])
     return x + tf.cast(turns[0], x.dtype)
 
@@ -49,7 +48,7 @@ def endless(x):
 def tiny(*, input_shape, classes, units=4):
     lot = random.random()  # one number a seed: what befalls a trial befalls it each time
     exec(os.environ.get("IN_BUILDER", ""))
-    layers = [Trained(units), keras.layers.Dense(units), keras.layers.Dense(classes, activation="softmax")]
+    layers = [trained(units), keras.layers.Dense(units), keras.layers.Dense(classes, activation="softmax")]
     return keras.Sequential([keras.Input(input_shape), *layers])
 
 
@@ -114,13 +113,13 @@ class Tiny:
         return {path.name: path.read_bytes() for path in self.folder.glob("*.csv") if path.name != "timings.csv"}
 
 
-def until(found: Callable[[], Any], process: subprocess.Popen[str]) -> None:
+def until(found: Callable[[], Any], process: subprocess.Popen[str], every: float = 0.005) -> None:
     """Waits for something while the process lives."""
     deadline = time.monotonic() + PATIENCE
     while not found():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.005)
+        time.sleep(every)
 
 
 def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
