@@ -3,15 +3,15 @@
 import argparse
 import os
 import shlex
-import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
 from experiments import EXPERIMENTS, find
-from trials import __version__
+from trials import __version__, stopping
 from trials.environment import require_tensorflow
-from trials.errors import Terminated, UserError, unknown
+from trials.errors import UserError, unknown
 from trials.override import everywhere, override
 from trials.rounds import MOST, ROUND, Until
 from trials.set_values import all_values, one_value_each
@@ -58,6 +58,16 @@ def folder(text: str) -> Path:
 
 def lengths(text: str) -> tuple[int, ...]:
     return tuple(whole(1)(part) for part in text.split(","))
+
+
+def seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0. Received: '{text}'")
+    return value
 
 
 def workers(text: str) -> str | int:
@@ -132,6 +142,12 @@ def parser() -> Parser:
     )
     how.add_argument("--executor", choices=("auto", "inline", "processes"), default="auto", help="where trials run")
     how.add_argument("--workers", type=workers, default="auto", metavar="N|auto", help="worker processes")
+    how.add_argument(
+        "--trial-timeout",
+        type=seconds,
+        metavar="SECONDS",
+        help="end a trial that takes longer, as status timeout; trains in worker processes",
+    )
     how.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
     where = new.add_argument_group("files")
     where.add_argument(
@@ -287,6 +303,7 @@ def run(arguments: argparse.Namespace) -> int:
             engine=arguments.engine,
             executor=arguments.executor,
             workers=arguments.workers,
+            trial_timeout=arguments.trial_timeout,
             device=arguments.device,
             fresh=arguments.fresh,
             quiet=arguments.quiet,
@@ -326,6 +343,11 @@ def check_modes(arguments: argparse.Namespace) -> None:
         raise UserError("--max-trials needs --until POINTS. A fixed number of trials is asked for with --trials N.")
     if arguments.executor == "inline" and arguments.workers != "auto":
         raise UserError("--workers has no use with --executor inline, which trains in this process.")
+    if arguments.executor == "inline" and arguments.trial_timeout is not None:
+        raise UserError(
+            "--trial-timeout cannot be kept with --executor inline: what hangs in this process cannot be ended alone.\n"
+            "Leave --executor out, or use --executor processes."
+        )
 
 
 def dispatch(arguments: argparse.Namespace) -> int:
@@ -351,12 +373,13 @@ def dispatch(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _terminate(*_: object) -> NoReturn:
-    raise Terminated
+_SAYING = threading.Lock()
 
 
 def stopped(code: int) -> int:
-    """Says how a run goes on; --fresh would begin anew."""
+    """Says, once, how a run goes on; --fresh would begin anew."""
+    if not _SAYING.acquire(blocking=False):
+        return code
     again = shlex.join(["python", *(word for word in sys.argv if word != "--fresh")])
     kept = f" What is done is kept; this continues:\n  {again}" if "--experiment" in sys.argv else ""
     print(f"Stopped.{kept}", file=sys.stderr)
@@ -365,20 +388,20 @@ def stopped(code: int) -> int:
 
 def main() -> int:
     """Exit codes: 0 all well, 1 trials failed or a check did, 2 the user's mistake, 130 Ctrl-C, 143 SIGTERM."""
-    signal.signal(signal.SIGTERM, _terminate)
     try:
         return dispatch(parser().parse_args())
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return stopped(130)
-    except Terminated:
-        return stopped(143)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BaseException as error:
+        if code := stopping.code_of(error):
+            return stopped(code)
+        if isinstance(error, UserError):
+            print(error, file=sys.stderr)
+            return 2
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        raise
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    stopping.on_signals(stopped)
+    stopping.leave(main())

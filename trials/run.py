@@ -39,6 +39,8 @@ class Settings:
     engine: str = "auto"
     executor: str = "auto"
     workers: str | int = "auto"
+    trial_timeout: float | None = None
+    "Seconds after which a trial is ended."
     device: str = "auto"
     fresh: bool = False
     quiet: bool = False
@@ -199,19 +201,23 @@ class _Driver:
     def _execute(self, first: list[Any], later: Iterator[list[Any]]) -> None:
         from trials.executors import inline, processes
 
-        workers = processes.choose_workers(self.settings.workers, first, self.samples)
-        rounds, device = itertools.chain([first], later), self.settings.device
+        settings = self.settings
+        asked = 1 if settings.workers == "auto" and settings.device == "gpu" else settings.workers
+        workers, rounds = processes.choose_workers(asked, first, self.samples), itertools.chain([first], later)
         if self._inline(workers):
-            inline.run(rounds, self.samples, device, self)
+            inline.run(rounds, self.samples, settings.device, self)
         else:
-            processes.run(rounds, self.samples, device, self, workers, self.settings.sources)
+            limit = settings.trial_timeout
+            processes.run(rounds, self.samples, settings.device, self, workers, settings.sources, limit)
 
     def _inline(self, workers: int) -> bool:
         if self.settings.executor != "auto":
             return self.settings.executor == "inline"
+        if self.settings.trial_timeout is not None:
+            return False
         steps = sum(u.configuration.protocol.steps(len(self.samples.y)) * len(u.seeds) for u in self.units)
         few = len(self.units) == 1 and steps < TINY_STEPS
-        return self.settings.workers == "auto" and (workers == 1 or few or self.settings.device == "gpu")
+        return self.settings.workers == "auto" and (workers == 1 or few)
 
     # what an executor reports
 

@@ -1,5 +1,6 @@
 """The results folder: an append-only journal, its lock, and how its files are written."""
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -53,6 +54,7 @@ class Folder:
         self.problems: list[str] = []
         self.records: dict[tuple[Place, int], Record] = {}
         self._has_header = False
+        self._begun = False
         self._earlier_device: str | None = None
         self._lock: FileLock | None = None
 
@@ -105,14 +107,18 @@ class Folder:
             raise self._unwritable(f"{parent} is {'not writable' if parent.is_dir() else 'not a folder'}")
 
     def _unwritable(self, why: str) -> UserError:
-        return UserError(
-            f"The results folder {self.path} cannot be written: {why}.\nChoose another with --results DIR."
-        )
+        way_out = "Choose another with --results DIR."
+        if self._begun:
+            way_out = "Trials that ended before are in its journal; when it can be written, the same command continues."
+        return UserError(f"The results folder {self.path} cannot be written: {why}.\n{way_out}")
 
     def _take_lock(self) -> None:
         lock = FileLock(self.path / ".lock", timeout=0)
         try:
             lock.acquire()
+            self._lock = lock
+            name = os.uname().nodename if hasattr(os, "uname") else "this machine"
+            (self.path / ".holder").write_text(f"process {os.getpid()} on {name}\n", encoding="utf-8")
         except Timeout:
             holder = self.path / ".holder"
             who = holder.read_text(encoding="utf-8").strip() if holder.is_file() else "another process"
@@ -121,11 +127,6 @@ class Folder:
             ) from None
         except OSError as error:
             raise self._unwritable(error.strerror or str(error)) from error
-        self._lock = lock
-        (self.path / ".holder").write_text(
-            f"process {os.getpid()} on {os.uname().nodename if hasattr(os, 'uname') else 'this machine'}\n",
-            encoding="utf-8",
-        )
 
     def _read_journal(self) -> None:
         header: Mapping[str, Any] | None = None
@@ -232,9 +233,11 @@ class Folder:
             if torn:
                 self._append("\n")
             if not self._has_header:
+                self.journal.write_text("", encoding="utf-8")  # or what a killed run had begun stays its first line
                 self._append(_sealed({"record": "header", "header": self.header}))
         except OSError as error:
             raise self._unwritable(error.strerror or str(error)) from error
+        self._begun = True
 
     def _move_aside(self) -> None:
         number = 1
@@ -247,16 +250,18 @@ class Folder:
     def add(self, record: Record) -> None:
         """Appends a finished trial, its weights first; both are on disk when this returns.
 
-        Raises UserError where they cannot be written.
+        Raises UserError where they cannot be written; the figures are kept where only the weights cannot be.
         """
         result = {**asdict(record.result), "curve": [epoch_row(epoch) for epoch in record.result.curve]}
         weights = result.pop("weights")
         entry = {"key": record.key, "result": result, "finished": record.finished, "host": record.host}
         try:
-            if weights:
-                self._write_weights(weights_name(record.key, record.result.trial), weights)
-                record.result.weights = b""
-            self._append(_sealed({"record": "trial", **entry}))
+            try:
+                if weights:
+                    self._write_weights(weights_name(record.key, record.result.trial), weights)
+                    record.result.weights = b""
+            finally:
+                self._append(_sealed({"record": "trial", **entry}))
         except OSError as error:
             raise self._unwritable(f"{error.strerror or error} ({error.filename or self.journal})") from error
         self._keep(record)
@@ -272,14 +277,17 @@ class Folder:
         partial.replace(folder / name)
 
     def _append(self, line: str) -> None:
-        with open(self.journal, "a", encoding="utf-8") as journal:
+        """Adds to the journal that is there: one made anew, because someone removed it, would lack its first line."""
+        with open(self.journal, "r+", encoding="utf-8") as journal:
+            journal.seek(0, os.SEEK_END)
             journal.write(line)
             journal.flush()
             os.fsync(journal.fileno())
 
     def close(self) -> None:
         if self._lock is not None:
-            (self.path / ".holder").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                (self.path / ".holder").unlink()
             self._lock.release()
             self._lock = None
 

@@ -5,13 +5,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from pebble import ProcessExpired
 
 from experiments import EXPERIMENTS
 from trials.datasets import Samples
 from trials.engines.results import TrialResult, Unit
 from trials.executors import processes
 from trials.executors.processes import _Piece, _pieces, _Schedule, choose_workers
+from trials.executors.workers import Died, Overdue
 
 EXPERIMENT = EXPERIMENTS["iris_hidden_units"]
 
@@ -43,34 +43,37 @@ def test_few_units_are_dealt_out_and_many_stay_whole(seeds, workers, sizes):
     assert dealt == [(index, pair) for index, count in enumerate(seeds) for pair in unit(index, count).seeds]
 
 
-def test_long_trials_are_sent_one_by_one_and_short_ones_together():
+def test_a_worker_is_told_of_the_seeds_that_follow_until_something_happened():
     piece = _Piece(unit())
-    assert len(piece.task().seeds) == 10  # nothing is known yet: the worker stops by the clock
-    assert len(dataclasses.replace(piece, seconds=30.0).task().seeds) == 1
-    assert len(dataclasses.replace(piece, seconds=0.01).task().seeds) == 10
-    assert len(dataclasses.replace(piece, single=True).task().seeds) == 1
+    assert len(piece.task().seeds) == 10  # it trains the first, and may prepare the others
+    assert len(dataclasses.replace(piece, alone=True).task().seeds) == 1
 
 
 def test_a_piece_forgets_what_is_done_and_learns_its_cost():
     piece = _Piece(unit(seeds=4))
-    piece.finish([TrialResult(1, 0, "ok", seconds=3.0), TrialResult(2, 1, "ok", seconds=1.5)])
+    piece.finish(TrialResult(1, 0, "ok", seconds=3.0))
+    piece.finish(TrialResult(2, 1, "ok", seconds=1.5))
     assert trials(piece) == [3, 4]
     assert piece.seconds == 1.5
 
 
+def schedule(limit=None, listener=None):
+    return _Schedule([None, None], [0, 0], listener, limit)
+
+
 def test_an_idle_worker_takes_half_of_what_another_has_not_begun():
-    schedule = _Schedule([None, None], [0, 0], None)
     busy = _Piece(unit(seeds=5), seconds=20.0)
-    schedule.pieces[0] = busy
-    stolen = schedule._steal()
+    dealing = schedule()
+    dealing.pieces["a worker"] = busy
+    stolen = dealing._steal()
     assert (trials(busy), trials(stolen)) == ([1, 2, 3], [4, 5])
 
 
 @pytest.mark.parametrize("piece", [_Piece(unit(seeds=1), seconds=60.0), _Piece(unit(seeds=10), seconds=0.02)])
 def test_nothing_is_taken_that_would_not_pay(piece):
-    schedule = _Schedule([None, None], [0, 0], None)
-    schedule.pieces[0] = piece
-    assert schedule._steal() is None
+    dealing = schedule()
+    dealing.pieces["a worker"] = piece
+    assert dealing._steal() is None
 
 
 def test_workers_are_bounded_by_cores_memory_and_trials(monkeypatch):
@@ -88,17 +91,25 @@ def test_workers_are_bounded_by_cores_memory_and_trials(monkeypatch):
 
 def test_a_death_is_blamed_on_a_trial_only_where_it_ran_alone():
     told = []
-    listener = SimpleNamespace(on_message=told.append)
-    schedule = _Schedule([None], [0], listener)
-    death = ProcessExpired("gone", code=-9)
+    dealing = schedule(listener=SimpleNamespace(on_message=told.append))
     piece = _Piece(unit(seeds=3))
-    assert schedule._after_death(piece, piece.task(), death) == []  # any of the three may have done it
+    assert dealing._after(piece, piece.task(), Died("SIGKILL")) is None  # it may have built the model of any of three
     assert len(piece.task().seeds) == 1
     for _ in range(processes.ATTEMPTS - 1):
-        assert schedule._after_death(piece, piece.task(), death) == []
-    (failed,) = schedule._after_death(piece, piece.task(), death)
+        assert dealing._after(piece, piece.task(), Died("SIGKILL")) is None
+    failed = dealing._after(piece, piece.task(), Died("SIGKILL"))
     assert (failed.trial, failed.seed, failed.status) == (1, 0, "failed")
-    assert "-9" in failed.error
-    piece.finish([failed])
+    assert failed.error == "it lost its worker process (SIGKILL) 3 times"
+    piece.finish(failed)
     assert trials(piece) == [2, 3]
-    assert all("start again" in line for line in told)
+    assert all("starts again, alone" in line for line in told)
+
+
+def test_a_hang_is_blamed_on_a_trial_only_where_it_ran_alone():
+    told = []
+    dealing = schedule(5.0, SimpleNamespace(on_message=told.append))
+    piece = _Piece(unit(seeds=3))
+    assert dealing._after(piece, piece.task(), Overdue()) is None
+    ended = dealing._after(piece, piece.task(), Overdue())
+    assert (ended.trial, ended.status, ended.error) == (1, "timeout", "it took longer than 5 s (--trial-timeout)")
+    assert len(told) == 1

@@ -54,7 +54,7 @@ class TrialResult:
     trial: int
     seed: int
     status: str
-    "`ok`, `diverged` (a loss became NaN or infinite) or `failed` (an error)."
+    "`ok`, `diverged` (a loss became NaN or infinite), `failed` (an error) or `timeout` (it took too long)."
     epochs: int = 0
     best_epoch: int | None = None
     metrics: Mapping[str, float | None] = field(default_factory=dict)

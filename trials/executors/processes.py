@@ -1,41 +1,35 @@
 """Trains in worker processes, one single-threaded worker a core.
 
-Each worker is a pool of one, so that a configuration stays with the worker that has traced it and
-a worker's death costs that worker's trials alone. Only the driver writes results.
+A configuration stays with the worker that has traced it. Workers are asked for one trial at a time, so that
+a death or a hang is that trial's alone. Only the driver writes results.
 """
 
 import contextlib
-import itertools
-import multiprocessing
 import os
-import signal
 import tempfile
-import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pebble import ProcessExpired, ProcessPool
 
 from trials import environment
 from trials.datasets import Samples
 from trials.engines.results import TrialResult, Unit
-from trials.errors import UserError, first_line
+from trials.errors import UserError
 from trials.executors.checked import Checked, checked
 from trials.executors.listener import Listener
+from trials.executors.workers import SPAWN, Died, Overdue, Worker, outcomes, signals_held
 from trials.sources import load_source
 
-TASK_SECONDS = 1.0
-"A worker hands back what it has after so long: results stay small losses if it dies."
 STEAL_SECONDS = 3.0
 "Work left that makes it worth while to trace the configuration in a second worker."
 ATTEMPTS = 3
 WORKER_BYTES = 700 * 2**20
+LOOK_SECONDS = 0.5
+"How often the progress bar and the limit of a trial are looked at."
 
 
 def choose_workers(asked: str | int, units: Sequence[Unit], samples: Samples) -> int:
@@ -52,55 +46,34 @@ def choose_workers(asked: str | int, units: Sequence[Unit], samples: Samples) ->
 _worker: dict[str, Any] = {}
 
 
-def _start_worker(
+def _prepare(
     slot: int, folder: str, sources: Mapping[str, tuple[str, str]], device: str, epochs: Any, cpu: int | None
-) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
+) -> str:
     if cpu is not None:
         os.sched_setaffinity(0, {cpu})
     for module, (path, text) in sources.items():
         load_source(module, Path(path), text)
-    _worker.update(slot=slot, epochs=epochs, folder=folder, device=device)
+    found = environment.prepare_process(device)
+    from trials.engines import Trainer
+
+    with np.load(Path(folder) / "labels.npz") as labels:
+        fixed_test, classes = int(labels["fixed_test"]), int(labels["classes"])
+        samples = Samples(np.load(Path(folder) / "x.npy", mmap_mode="r"), labels["y"], fixed_test, classes)
+    _worker.update(slot=slot, epochs=epochs, trainer=Trainer(samples))
+    return found
 
 
-def _trainer() -> Any:
-    """This worker's trainer, made on its first task so that errors reach the driver."""
-    if "trainer" not in _worker:
-        _worker["device"] = environment.prepare_process(_worker["device"])
-        from trials.engines import Trainer
-
-        folder = Path(_worker["folder"])
-        with np.load(folder / "labels.npz") as labels:
-            samples = Samples(
-                np.load(folder / "x.npy", mmap_mode="r"), labels["y"], int(labels["fixed_test"]), int(labels["classes"])
-            )
-        _worker["trainer"] = Trainer(samples)
-    return _worker["trainer"]
+def _check(unit: Unit) -> Unit:
+    return _worker["trainer"].check(unit)
 
 
-def _check(units: Sequence[Unit]) -> list[Unit]:
-    return [_trainer().check(unit) for unit in units]
-
-
-def _device() -> str:
-    """What this worker trains on, once it has a trainer."""
-    _trainer()
-    return str(_worker["device"])
-
-
-def _train(unit: Unit, seconds: float) -> list[TrialResult]:
-    """Trains the unit's seeds in order until the time is up; at least one."""
+def _train(unit: Unit) -> TrialResult:
+    """Trains the first of the unit's seeds; the others are to follow here."""
 
     def count() -> None:
         _worker["epochs"][_worker["slot"]] += 1
 
-    started = time.perf_counter()
-    results: list[TrialResult] = []
-    for result in _trainer().run(unit, count):
-        results.append(result)
-        if time.perf_counter() - started >= seconds:
-            break
-    return results
+    return next(_worker["trainer"].run(unit, count))
 
 
 # --- in the driver -----------------------------------------------------------------------------
@@ -112,17 +85,15 @@ class _Piece:
 
     unit: Unit
     seconds: float = 0.0
-    single: bool = False
-    "Whether to send one seed at a time: after a death, so that its cause is found."
+    alone: bool = False
+    "Whether its worker is told of one seed at a time, and prepares no others meanwhile: after a death or a hang."
 
     def task(self) -> Unit:
-        alone = self.single or self.seconds > TASK_SECONDS
-        return replace(self.unit, seeds=self.unit.seeds[:1]) if alone else self.unit
+        return replace(self.unit, seeds=self.unit.seeds[:1]) if self.alone else self.unit
 
-    def finish(self, results: Sequence[TrialResult]) -> None:
-        done = {result.trial for result in results}
-        self.unit = replace(self.unit, seeds=tuple(pair for pair in self.unit.seeds if pair[0] not in done))
-        self.seconds = min((result.seconds for result in results), default=self.seconds)
+    def finish(self, result: TrialResult) -> None:
+        self.seconds = min(self.seconds or result.seconds, result.seconds)
+        self.unit = replace(self.unit, seeds=self.unit.seeds[1:])
 
     def split(self, keep: int) -> "_Piece":
         taken = replace(self.unit, seeds=self.unit.seeds[keep:])
@@ -149,128 +120,162 @@ def run(
     listener: Listener,
     workers: int,
     sources: Mapping[str, tuple[str, str]],
+    limit: float | None = None,
 ) -> None:
     """Checks every model in a worker, then trains round after round of units, reporting as trials end.
 
-    A worker that dies costs its unfinished trials a retry; a trial that runs alone and still loses
-    its worker three times is reported as failed.
+    A worker that dies costs the trial that it trained a retry; one that loses its worker three times
+    is reported as failed. A trial that takes longer than `limit` seconds is reported as timeout.
     """
-    with _pools(samples, device, workers, sources) as (pools, epochs):
+    epochs = SPAWN.RawArray("Q", workers)
+    with _team(samples, device, workers, sources, epochs) as team:
         known: Checked = {}
-        schedule = _Schedule(pools, epochs, listener)
+        schedule = _Schedule(team, epochs, listener, limit)
         for units in rounds:
             started = bool(known)
-            ready = checked(units, known, partial(_check_all, pools))
+            ready = checked(units, known, lambda new: _check_all(new, team, limit, listener))
             if not started:
-                listener.on_start(pools[0].schedule(_device).result())
+                listener.on_start(next(worker.device for worker in team if worker.device))
             listener.on_round(ready)
             schedule.run(_pieces(ready, workers))
 
 
-def _check_all(pools: Sequence[ProcessPool], units: Sequence[Unit]) -> list[Unit]:
-    """The units as their models' checks left them, each made in one of the workers."""
-    try:
-        shares = [pool.schedule(_check, args=(units[slot :: len(pools)],)) for slot, pool in enumerate(pools)]
-        return list(itertools.chain(*(share.result() for share in shares)))
-    except (ProcessExpired, BrokenExecutor) as death:
-        raise UserError(f"A worker process ended while the models were built: {first_line(death)}.") from death
-
-
 @contextlib.contextmanager
-def _pools(
-    samples: Samples, device: str, workers: int, sources: Mapping[str, tuple[str, str]]
-) -> Iterator[tuple[list[ProcessPool], Any]]:
-    spawn = multiprocessing.get_context("spawn")
-    epochs = spawn.RawArray("Q", workers)
+def _team(
+    samples: Samples, device: str, workers: int, sources: Mapping[str, tuple[str, str]], epochs: Any
+) -> Iterator[list[Worker]]:
     cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    team: list[Worker] = []
     with tempfile.TemporaryDirectory(prefix="trials-") as folder:
         np.save(Path(folder) / "x.npy", samples.x)
         np.savez(Path(folder) / "labels.npz", y=samples.y, fixed_test=samples.fixed_test, classes=samples.classes)
-        pools = []
-        for slot in range(workers):
-            cpu = cpus[slot % len(cpus)] if workers <= len(cpus) else None
-            arguments = (slot, folder, dict(sources), device, epochs, cpu)
-            pools.append(ProcessPool(max_workers=1, context=spawn, initializer=_start_worker, initargs=arguments))
         try:
-            yield pools, epochs
+            for slot in range(workers):
+                cpu = cpus[slot % len(cpus)] if workers <= len(cpus) else None
+                with signals_held():
+                    team.append(Worker(_prepare, (slot, folder, dict(sources), device, epochs, cpu), folder))
+            yield team
         finally:
-            for pool in pools:
-                pool.stop()
-            for pool in pools:
-                pool.join()
+            for worker in team:
+                worker.end()
+
+
+def _check_all(units: Sequence[Unit], team: Sequence[Worker], limit: float | None, listener: Listener) -> list[Unit]:
+    """Every unit as it will be trained.
+
+    Raises UserError where a model is wrong, or ends its worker each time. One that is not built within the
+    limit stays as it is: its trials end in their own turn, for another seed may be well.
+    """
+    waiting, deaths = deque(units), Counter[int]()
+    asked: dict[Worker, Unit] = {}
+    sound: list[Unit] = []
+    while waiting or asked:
+        for worker in team:
+            if waiting and worker not in asked:
+                asked[worker] = waiting.popleft()
+                worker.ask(_check, asked[worker])
+        for worker, outcome in outcomes(asked, limit, LOOK_SECONDS):
+            unit = asked.pop(worker)
+            if isinstance(outcome, Died):
+                deaths[unit.index] += 1
+                _check_deaths(unit, deaths[unit.index], outcome)
+                listener.on_message(
+                    f"A worker process ended ({outcome.how}) while {_label(unit)} was built; once more."
+                )
+                waiting.append(unit)
+            else:
+                sound.append(unit if isinstance(outcome, Overdue) else outcome)
+    return sound
+
+
+def _check_deaths(unit: Unit, count: int, death: Died) -> None:
+    if count == ATTEMPTS:
+        raise UserError(
+            f"A worker process ended ({death.how}) each time that the model of {_label(unit)} was built.\n"
+            "See what its builder does, or whether there is memory for --workers 1."
+        )
+
+
+def _label(unit: Unit) -> str:
+    return unit.configuration.label
 
 
 class _Schedule:
     """Which worker trains which piece next."""
 
-    def __init__(self, pools: Sequence[ProcessPool], epochs: Any, listener: Listener) -> None:
+    def __init__(self, team: Sequence[Worker], epochs: Any, listener: Listener, limit: float | None = None) -> None:
         self.waiting: deque[_Piece] = deque()
-        self.pools = pools
+        self.team = team
         self.epochs = epochs
         self.listener = listener
+        self.limit = limit
         self.counted = 0
         self.deaths: Counter[tuple[int, int]] = Counter()
-        self.pieces: dict[int, _Piece | None] = dict.fromkeys(range(len(pools)))
-        self.running: dict[Any, tuple[int, Unit]] = {}
+        self.pieces: dict[Worker, _Piece] = {}
+        self.asked: dict[Worker, Unit] = {}
 
     def run(self, pieces: deque[_Piece]) -> None:
         """Trains all pieces."""
         self.waiting = pieces
         self._fill()
-        while self.running:
-            done, _ = wait(self.running, timeout=0.5, return_when=FIRST_COMPLETED)
+        while self.asked:
+            for worker, outcome in outcomes(self.asked, self.limit, LOOK_SECONDS):
+                self._collect(worker, outcome)
             total = sum(self.epochs)
             self.listener.on_epochs(total - self.counted)
             self.counted = total
-            for future in done:
-                slot, task = self.running.pop(future)
-                self._collect(slot, task, future)
             self._fill()
 
     def _fill(self) -> None:
-        busy = {slot for slot, _ in self.running.values()}
-        for slot, pool in enumerate(self.pools):
-            if slot in busy:
-                continue
-            piece = self.pieces[slot] or (self.waiting.popleft() if self.waiting else self._steal())
-            self.pieces[slot] = piece
-            if piece is not None:
-                task = piece.task()
-                self.running[pool.schedule(_train, args=(task, 0.0 if piece.single else TASK_SECONDS))] = (slot, task)
+        for worker in self.team:
+            if worker not in self.asked:
+                self._ask(worker)
+
+    def _ask(self, worker: Worker) -> None:
+        piece = self.pieces.get(worker) or (self.waiting.popleft() if self.waiting else self._steal())
+        if piece is not None:
+            self.pieces[worker] = piece
+            self.asked[worker] = piece.task()
+            worker.ask(_train, self.asked[worker])
 
     def _steal(self) -> _Piece | None:
-        """Half of the largest piece that has enough left beside what its worker holds."""
+        """Half of the largest piece that has enough left beside what its worker trains now."""
 
         def spare(piece: _Piece) -> float:
             return piece.seconds * (len(piece.unit.seeds) - 1)
 
-        candidates = [piece for piece in self.pieces.values() if piece is not None and piece.seconds > TASK_SECONDS]
-        largest = max(candidates, key=spare, default=None)
+        largest = max(self.pieces.values(), key=spare, default=None)
         if largest is None or spare(largest) < STEAL_SECONDS:
             return None
         return largest.split(keep=1 + (len(largest.unit.seeds) - 1) // 2)
 
-    def _collect(self, slot: int, task: Unit, future: Any) -> None:
-        piece = self.pieces[slot]
-        assert piece is not None
-        try:
-            results = future.result()
-        except ProcessExpired as death:
-            results = self._after_death(piece, task, death)
-        for result in results:
+    def _collect(self, worker: Worker, outcome: Any) -> None:
+        task, piece = self.asked.pop(worker), self.pieces[worker]
+        troubled = isinstance(outcome, Died | Overdue)
+        result = self._after(piece, task, outcome) if troubled else outcome
+        if result is not None:
+            piece.finish(result)
+            if not piece.unit.seeds:
+                del self.pieces[worker]
+        self._ask(worker)  # it works on while the result is written
+        if result is not None:
             self.listener.on_result(task, result)
-        piece.finish(results)
-        if not piece.unit.seeds:
-            self.pieces[slot] = None
 
-    def _after_death(self, piece: _Piece, task: Unit, death: ProcessExpired) -> list[TrialResult]:
-        trial, seed = task.seeds[0]
-        how = f"exit code {death.exitcode}"
-        alone, piece.single = len(task.seeds) == 1, True
-        self.deaths[task.index, trial] += alone
-        if self.deaths[task.index, trial] < ATTEMPTS:
-            self.listener.on_message(
-                f"A worker died ({how}) while training {task.configuration.label}; its unfinished trials start again."
-            )
-            return []
-        return [TrialResult(trial, seed, "failed", error=f"its worker process died {ATTEMPTS} times ({how})")]
+    def _after(self, piece: _Piece, task: Unit, trouble: Died | Overdue) -> TrialResult | None:
+        """What a trial's death or hang makes of it: None where it is tried again.
+
+        A worker that was told of more seeds may have been building their models: none is blamed for that.
+        """
+        (trial, seed), alone = task.seeds[0], len(task.seeds) == 1
+        piece.alone = True
+        if isinstance(trouble, Overdue):
+            what = f"took longer than {self.limit:g} s (--trial-timeout)"
+            if alone:
+                return TrialResult(trial, seed, "timeout", error=f"it {what}", seconds=self.limit or 0.0)
+        else:
+            what = f"lost its worker process ({trouble.how})"
+            self.deaths[task.index, trial] += alone
+            if self.deaths[task.index, trial] == ATTEMPTS:
+                return TrialResult(trial, seed, "failed", error=f"it {what} {ATTEMPTS} times")
+        self.listener.on_message(f"{_label(task)}, trial {trial}, {what}; it starts again, alone.")
+        return None

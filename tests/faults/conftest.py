@@ -1,0 +1,160 @@
+"""What the tests of faults share: an experiment whose trainings take milliseconds, and the real command line."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.conftest import ROOT
+from trials.seeds import Stream, integer
+
+TINY = '''
+import os
+import random
+import signal
+import time
+
+import lazy_loader
+
+from trials.experiment import Data, Experiment, Protocol, Variant
+
+keras, tf = lazy_loader.load("keras"), lazy_loader.load("tensorflow")
+
+
+def trained(units):
+    """A layer that does what IN_TRAINING says when a training step is traced, and otherwise nothing."""
+
+    class Trained(keras.layers.Layer):
+        def call(self, x, training=False):
+            return endless(x) if training and eval(os.environ.get("IN_TRAINING", "False")) else x
+
+    return Trained()
+
+
+def endless(x):
+    """A loop within TensorFlow, which no Python signal handler can end."""
+    turns = tf.while_loop(lambda turn: turn >= 0, lambda turn: turn * 0 + 1, [tf.reduce_sum(tf.cast(x > 0, tf.int32))])
+    return x + tf.cast(turns[0], x.dtype)
+
+
+def tiny(*, input_shape, classes, units=4):
+    lot = random.random()  # one number a seed: what befalls a trial befalls it each time
+    exec(os.environ.get("IN_BUILDER", ""))
+    layers = [trained(units), keras.layers.Dense(units), keras.layers.Dense(classes, activation="softmax")]
+    return keras.Sequential([keras.Input(input_shape), *layers])
+
+
+EXPERIMENT = Experiment(
+    name="tiny",
+    question="Is anything lost?",
+    data=Data("iris", test_fraction=0.2),
+    variants=(Variant("tiny", tiny),),
+    protocol=Protocol(epochs=2, loss="sparse_categorical_crossentropy"),
+    sweep={"units": (4, 8)},
+    trials=20,
+)
+'''
+TRIALS = 40
+"Trainings of the tiny experiment."
+PATIENCE = 120.0
+"Seconds to wait for what must come; machines that test are busy."
+
+
+def lot(trial: int) -> float:
+    """The number that the tiny builder draws for this trial, between 0 and 1."""
+    return random.Random(integer(trial - 1, Stream.WEIGHTS)).random()
+
+
+class Tiny:
+    """The command line in a folder of its own, with the tiny experiment in it."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.folder = place / "results" / "tiny"
+        self.journal = self.folder / "journal.jsonl"
+        (place / "tiny.py").write_text(TINY, encoding="utf-8")
+
+    def start(self, *words: str, executable: str = sys.executable, **environment: str) -> subprocess.Popen[str]:
+        """A run in a process group of its own, as a shell starts it."""
+        words = words or ("--executor", "inline")
+        return subprocess.Popen(
+            [executable, str(ROOT / "run_trials.py"), "--experiment", "tiny.py", *words],
+            cwd=self.place,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - as in a terminal
+        )
+
+    def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        process = self.start(*words, **environment)
+        output, errors = process.communicate(timeout=PATIENCE)
+        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+    def trained(self) -> int:
+        """How many trials are in the journal."""
+        try:
+            return max(0, self.journal.read_bytes().count(b"\n") - 1)
+        except FileNotFoundError:
+            return 0
+
+    def tables(self) -> dict[str, bytes]:
+        """Every table that must come out the same."""
+        return {path.name: path.read_bytes() for path in self.folder.glob("*.csv") if path.name != "timings.csv"}
+
+
+def until(found: Callable[[], Any], process: subprocess.Popen[str], every: float = 0.005) -> None:
+    """Waits for something while the process lives."""
+    deadline = time.monotonic() + PATIENCE
+    while not found():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(every)
+
+
+def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """A run's worker processes, oldest first; the tracker of semaphores is none."""
+    children = psutil.Process(process.pid).children()
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
+def orphans(group: int, seconds: float = 10.0) -> list[psutil.Process]:
+    """What is left of a process group whose leader has ended, after so long at most."""
+    deadline = time.monotonic() + seconds
+    while left := [each for each in psutil.process_iter() if _group(each) == group]:
+        if time.monotonic() > deadline:
+            return left
+        time.sleep(0.05)
+    return []
+
+
+def _group(process: psutil.Process) -> int | None:
+    try:
+        return None if process.status() == psutil.STATUS_ZOMBIE else os.getpgid(process.pid)
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        return None
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Iterator[Tiny]:
+    yield Tiny(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The tables of a run that nothing happened to."""
+    run = Tiny(tmp_path_factory.mktemp("undisturbed"))
+    done = run.run()
+    assert done.returncode == 0, done.stderr
+    assert run.trained() == TRIALS
+    return run.tables()

@@ -1,0 +1,107 @@
+"""Ctrl-C and SIGTERM: the run stops within seconds, keeps what is done, and says what continues it."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import PATIENCE, TRIALS, orphans, until, workers
+
+INLINE, PROCESSES = ("--executor", "inline"), ("--executor", "processes", "--workers", "2")
+SECONDS = 10.0
+"A bound with room for a busy machine; measured: under 1, or 3 to 4 where a library does not come back."
+
+
+def stop(process, number, group=False):
+    """Sends the signal; returns what was said, and how long it took to end."""
+    started = time.monotonic()
+    (os.killpg if group else os.kill)(process.pid, number)
+    _, errors = process.communicate(timeout=PATIENCE)
+    seconds = time.monotonic() - started
+    print(f"stopped after {seconds:.2f} s")
+    assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number], errors
+    assert "Traceback" not in errors
+    assert "Exception ignored" not in errors
+    assert errors.count("this continues:\n  python ") == 1, errors
+    assert not orphans(process.pid, seconds=1)
+    return errors, seconds
+
+
+def continued(tiny, errors):
+    """Runs the very command that was printed."""
+    (line,) = [line for line in errors.splitlines() if line.startswith("  python ")]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        shlex.split(line), cwd=tiny.place, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("executor", "number", "group"),
+    [
+        (INLINE, signal.SIGINT, True),
+        pytest.param(INLINE, signal.SIGTERM, False, marks=pytest.mark.slow),
+        pytest.param(PROCESSES, signal.SIGINT, True, marks=pytest.mark.slow),
+        pytest.param(PROCESSES, signal.SIGINT, False, marks=pytest.mark.slow),
+        pytest.param(PROCESSES, signal.SIGTERM, False, marks=pytest.mark.slow),
+    ],
+    ids=lambda value: value[1] if isinstance(value, tuple) else value.name if isinstance(value, signal.Signals) else "",
+)
+def test_the_command_that_is_printed_ends_as_an_undisturbed_run(executor, number, group, tiny, undisturbed):
+    process = tiny.start(*executor)
+    until(lambda: tiny.trained() >= 5, process)
+    errors, seconds = stop(process, number, group)
+    assert seconds < SECONDS
+    assert 5 <= tiny.trained() < TRIALS
+    done = continued(tiny, errors)
+    assert done.returncode == 0, done.stderr
+    assert "trials are already in" in done.stderr
+    assert tiny.tables() == undisturbed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", [INLINE, PROCESSES], ids=["inline", "processes"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_an_epoch_that_never_ends_is_stopped_too(executor, number, tiny):
+    """In one long call of TensorFlow no Python handler runs; what ended before it is kept."""
+    process = tiny.start(*executor, IN_TRAINING="units == 8")
+    until(lambda: tiny.trained() >= 20, process)
+    time.sleep(1)  # it is in the loop by now
+    _, seconds = stop(process, number, group=True)
+    assert seconds < SECONDS
+    assert tiny.trained() == 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", [INLINE, PROCESSES], ids=["inline", "processes"])
+def test_ctrl_c_while_tensorflow_loads(executor, tiny):
+    """At eight moments from the first second on, to the whole group as a terminal sends it."""
+    for tenths in range(6, 38, 4):
+        process = tiny.start(*executor)
+        time.sleep(tenths / 10)
+        _, seconds = stop(process, signal.SIGINT, group=True)
+        assert seconds < SECONDS
+    assert not tiny.folder.exists() or tiny.trained() < TRIALS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", [INLINE, PROCESSES], ids=["inline", "processes"])
+def test_more_ctrl_cs_while_it_stops_change_nothing(executor, tiny):
+    process = tiny.start(*executor)
+    until(lambda: tiny.trained() >= 5, process)
+    for _ in range(10):
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.01)
+    stop(process, signal.SIGINT, group=True)
+
+
+@pytest.mark.slow
+def test_workers_that_are_starting_end_with_the_driver(tiny):
+    process = tiny.start(*PROCESSES)
+    until(lambda: workers(process), process)
+    stop(process, signal.SIGINT, group=True)
