@@ -155,7 +155,7 @@ def sign_flip_p(d: np.ndarray) -> float | None:
     numbers, found = np.random.default_rng(0), 0
     for rows in _batches(len(d)):
         signs = 2.0 * numbers.integers(0, 2, (rows, len(d))) - 1
-        found += np.count_nonzero(np.abs(signs @ d) >= reached)
+        found += int(np.count_nonzero(np.abs(signs @ d) >= reached))
     return float((found + 1) / (RESAMPLES + 1))
 
 

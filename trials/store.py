@@ -313,7 +313,7 @@ class Folder:
             record = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
             return [
                 *record.pop("earlier runs"),
-                {name: record[name] for name in ("command", "started", "trials trained", "git")},
+                {name: record[name] for name in ("command", "started", "trials trained", "git", "machine")},
             ]
         except (OSError, ValueError, KeyError, AttributeError):
             return []
