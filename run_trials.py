@@ -104,6 +104,13 @@ def parser() -> Parser:
         "--evaluate", type=folder, metavar="DIR", help="measure kept weights again and compare with the tables"
     )
     do.add_argument(
+        "--verify",
+        type=folder,
+        metavar="DIR",
+        help="train the first recorded trial of each configuration again (--trials N: the first N), "
+        "and say whether every recorded figure comes out the same; nothing is written",
+    )
+    do.add_argument(
         "--check", metavar="NAME|FILE.py:BUILDER", help="say what a builder must satisfy, and whether it does"
     )
     do.add_argument(
@@ -221,6 +228,17 @@ def evaluate(arguments: argparse.Namespace) -> int:
     return measure(folder, declared, data_directory(arguments.data_dir), extra.get("base"), arguments.device)
 
 
+def verify(arguments: argparse.Namespace) -> int:
+    """Recorded trials, trained again."""
+    from trials.datasets import data_directory
+    from trials.verify import verify as train_again
+
+    folder = existing(arguments.verify, lock=False)
+    declared, extra = find.experiment_of(folder)
+    directory, trials = data_directory(arguments.data_dir), arguments.trials or 1
+    return train_again(folder, declared, directory, extra.get("base"), arguments.device, trials)
+
+
 def check(arguments: argparse.Namespace) -> int:
     """Checks one builder. Returns 1 where it violates a requirement."""
     options = one_value_each(arguments.set, "--check")
@@ -320,13 +338,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 DESCRIBING = ("input_shape", "classes", "batch_size", "dtype", "training", "csv")
-USEFUL = {"evaluate": ("data_dir", "device"), "check": ("set",), "describe": ("set", *DESCRIBING)}
+USEFUL = {
+    "evaluate": ("data_dir", "device"),
+    "verify": ("data_dir", "device", "trials"),
+    "check": ("set",),
+    "describe": ("set", *DESCRIBING),
+}
 "Options that have a use beside these modes; --experiment takes all."
+
+
+MODES = {"evaluate": evaluate, "verify": verify, "check": check, "describe": describe}
 
 
 def check_modes(arguments: argparse.Namespace) -> None:
     """Raises UserError for options that would have no effect."""
-    modes = ("experiment", "list", "report", "evaluate", "check", "describe", "version", "help")
+    modes = ("experiment", "list", "report", "evaluate", "verify", "check", "describe", "version", "help")
     useful = [*modes, *(name for mode, names in USEFUL.items() if getattr(arguments, mode) for name in names)]
     options = parser()
     given = [
@@ -358,12 +384,8 @@ def dispatch(arguments: argparse.Namespace) -> int:
         print(find.listing(arguments.list))
     elif arguments.report:
         return report(arguments.report)
-    elif arguments.evaluate:
-        return evaluate(arguments)
-    elif arguments.check is not None:
-        return check(arguments)
-    elif arguments.describe is not None:
-        return describe(arguments)
+    elif mode := next((mode for mode in MODES if getattr(arguments, mode) is not None), None):
+        return MODES[mode](arguments)
     elif arguments.experiment:
         return run(arguments)
     elif arguments.experiment is not None:

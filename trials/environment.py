@@ -18,6 +18,38 @@ from trials.errors import UserError
 
 BANNER = re.compile(rb"WARNING: All log messages before absl|[IWEF]\d{4} |To enable the following instructions|\s*$")
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pandas", "scipy")
+LIBRARIES = re.compile(r"pillow|nvidia[-_](cublas|cuda|cudnn|nccl).*")
+"Other packages that decide numbers: how images are resized, a GPU's kernels."
+FEATURES = re.compile(r"(sse4|avx|fma|f16c|amx|asimd|sve|bf16|i8mm).*")
+"Flags of a processor by which libraries select their kernels."
+VARIABLES = (
+    "CUDA_VISIBLE_DEVICES",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "DNNL_MAX_CPU_ISA",
+    "KERAS_BACKEND",
+    "MKL_CBWR",
+    "MKL_NUM_THREADS",
+    "NPY_DISABLE_CPU_FEATURES",
+    "NVIDIA_TF32_OVERRIDE",
+    "OMP_NUM_THREADS",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "ONEDNN_MAX_CPU_ISA",
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_NUM_THREADS",
+    "TF_CUDNN_DETERMINISTIC",
+    "TF_DETERMINISTIC_OPS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+)
+"Environment variables that can change numbers."
+GIVEN = {name: os.environ[name] for name in VARIABLES if name in os.environ}
+"Those that this process was started with, before anything here sets its own."
+THREADS = 1
+"Threads of a trial, within an operation and between operations: two already add in another order."
 
 
 def versions() -> dict[str, str]:
@@ -87,7 +119,7 @@ def import_keras() -> ModuleType:
     if backend != "tensorflow":
         raise UserError(f"KERAS_BACKEND is '{backend}'; the engines here run on tensorflow.\nUnset it.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["OMP_NUM_THREADS"] = str(THREADS)
     # TensorFlow would make every backward convolution's kernel anew each step, to save a megabyte.
     os.environ.setdefault("TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE", "0")
     with quiet_import(), absent("pandas", "sklearn", "matplotlib"):
@@ -95,9 +127,9 @@ def import_keras() -> ModuleType:
         import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")  # fit's own tracing is not the user's concern
-    # Two threads already add in another order and give other bits; a small network trains as fast with one.
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    # A small network trains as fast with one as with two.
+    tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+    tf.config.threading.set_inter_op_parallelism_threads(THREADS)
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)
     keras.config.set_image_data_format("channels_last")
@@ -164,10 +196,44 @@ def git_state(folder: Path) -> dict[str, Any]:
         return {}
 
 
+def architecture() -> str:
+    """The kind of processor, as x86_64."""
+    return platform.machine()
+
+
 def machine() -> dict[str, Any]:
-    """The machine a run took place on."""
-    model = platform.processor()
-    with contextlib.suppress(OSError, IndexError):
+    """The machine a run took place on, and the features of its processor by which kernels are selected."""
+    model, flags = platform.processor(), ""
+    with contextlib.suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
+        flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
         model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return {"platform": platform.platform(), "processor": model, "cores": os.cpu_count(), "host": platform.node()}
+    return {
+        "platform": platform.platform(),
+        "processor": model,
+        "features": sorted(filter(FEATURES.fullmatch, flags.partition(":")[2].split())),
+        "cores": os.cpu_count(),
+        "host": platform.node(),
+    }
+
+
+def libraries() -> dict[str, str]:
+    """Versions of installed packages that decide numbers beside those of `versions`."""
+    found = ((each.name.lower(), each.version) for each in importlib.metadata.distributions())
+    return dict(sorted((name, version) for name, version in found if LIBRARIES.fullmatch(name)))
+
+
+def decisive() -> dict[str, Any]:
+    """What may decide a trial's last bits beside versions, data and declaration; imports nothing.
+
+    `threads a trial` holds within and between operations. `op determinism` is TensorFlow's switch: on a
+    CPU with one thread it changes no bit. `environment variables` are those of `VARIABLES` that were set.
+    """
+    return {
+        "threads a trial": THREADS,
+        "op determinism": False,
+        "environment variables": GIVEN,
+        "libraries": libraries(),
+        "machine": machine(),
+        "git": git_state(Path(__file__).parent),
+    }

@@ -4,11 +4,10 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from trials import datasets, environment
+from trials import environment, recorded
 from trials.engines.results import Figures, TrialResult, Unit
 from trials.errors import UserError
-from trials.experiment import Configuration, Experiment
-from trials.keys import as_trained, at, differences, plain
+from trials.experiment import Experiment
 from trials.store import Folder, Record
 from trials.tables import grouped
 
@@ -23,8 +22,8 @@ def evaluate(folder: Folder, declared: Experiment, directory: Path | None, base:
     if not records:
         raise UserError(f"No trial in {folder.path} ended well: there are no weights to measure.")
     contents = {id(record): _weights(folder, record) for record in records}
-    groups = [(_configuration(declared, group[0]), group) for group in grouped(records)]
-    samples = _samples(folder, declared, directory, base)
+    groups = [(recorded.configuration(declared, group[0]), group) for group in grouped(records)]
+    samples = recorded.samples(folder, declared, directory, base)
     environment.prepare_process(folder.header["device"] if device == "auto" else device)
     from trials.engines import Trainer
 
@@ -33,25 +32,16 @@ def evaluate(folder: Folder, declared: Experiment, directory: Path | None, base:
         met, largest = 0, 0.0
         for record in group:
             unit = Unit(index, configuration, ((record.result.trial, record.result.seed),), record.result.engine)
-            found, recorded = trainer.evaluate(unit, contents[id(record)]), _recorded(record.result)
-            met += found.accuracy == recorded.accuracy
-            largest = max(largest, abs(found.loss - recorded.loss))
+            found, kept = trainer.evaluate(unit, contents[id(record)]), _figures(record.result)
+            met += found.accuracy == kept.accuracy
+            largest = max(largest, abs(found.loss - kept.loss))
         equal = equal and met == len(group)
         lines.append([configuration.label, len(group), met, f"{largest:.2g}"])
     print(tabulate(lines, ["", "weights", "same test accuracy", "largest difference in test loss"]))
-    for name, (then, now) in _other_versions(folder).items():
+    for name, (then, now) in recorded.other_versions(folder).items():
         print(f"{name} was {then}, now it is {now}: figures may differ for that reason.")
     print(f"\n{'All' if equal else 'Not all'} recorded test accuracies are met exactly.")
     return 0 if equal else 1
-
-
-def _other_versions(folder: Folder) -> dict[str, tuple[str, str]]:
-    then, now = folder.header["versions"], environment.versions()
-    return {
-        name: (then.get(name, "absent"), now.get(name, "absent"))
-        for name in {**then, **now}
-        if then.get(name) != now.get(name)
-    }
 
 
 def _weights(folder: Folder, record: Record) -> bytes:
@@ -63,29 +53,7 @@ def _weights(folder: Folder, record: Record) -> bytes:
     return content
 
 
-def _configuration(declared: Experiment, record: Record) -> Configuration:
-    """The configuration a record was trained as, whatever the command line had changed."""
-    key = record.key
-    here = at(key, declared)
-    if here is None:
-        raise UserError(f"The experiment '{declared.name}' has no variant '{key['variant']}' any more.")
-    found = as_trained(key, here)
-    if "source" in differences(key, found):
-        raise UserError(f"The builder '{key['builder']}' is not the one that was trained: its file has changed.")
-    return found
-
-
-def _samples(folder: Folder, declared: Experiment, directory: Path | None, base: Path | None) -> datasets.Samples:
-    samples = datasets.load(declared.data, directory, base)
-    if (samples.checksum(), plain(datasets.declaration(declared.data))) != (
-        folder.header["data checksum"],
-        folder.header["data"],
-    ):
-        raise UserError(f"The data of '{declared.name}' is not what {folder.path} was trained and tested on.")
-    return samples
-
-
-def _recorded(result: TrialResult) -> Figures:
+def _figures(result: TrialResult) -> Figures:
     """The test figures of the kept weights: of the last evaluation, where the reported ones average a trajectory."""
     epoch = result.curve[(result.best_epoch or result.epochs) - 1]
     if epoch.test is not None:

@@ -90,8 +90,15 @@ def _header(experiment: Experiment, settings: Settings, samples: Any, declaratio
         "data": declaration,
         "data checksum": samples.checksum(),
         "versions": environment.versions(),
-        "architecture": platform.machine(),
+        "architecture": environment.architecture(),
     }
+
+
+def _builder(builder: Any) -> dict[str, str]:
+    """Which function, and the hash of the code that makes it."""
+    from trials.sources import source_hash
+
+    return {"function": f"{builder.__module__}.{builder.__name__}", "source sha256": source_hash(builder)}
 
 
 def _check_sendable(units: Sequence[Any]) -> None:
@@ -294,9 +301,8 @@ class _Driver:
             **self.folder.header,
             "executor": self.settings.executor,
             "workers": self.settings.workers,
-            "threads a trial": 1,
-            "machine": environment.machine(),
-            "git": environment.git_state(Path(__file__).parent),
+            "builders": {variant.name: _builder(variant.builder) for variant in self.experiment.variants},
+            **environment.decisive(),
             "messages": self.messages,
             "earlier runs": self.earlier,
         }

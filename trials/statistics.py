@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean as exact_mean  # of equal values: that value
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 SUFFIXES = ("mean", "std", "sem", "ci95_low", "ci95_high", "bca95_low", "bca95_high", "median", "min", "max")
 BCA_MINIMUM = 10
 RESAMPLES = 9999
+MOST_DRAWN = 2**22  # numbers of 8 bytes
 PAIRED = (
     "n",
     "difference_mean",
@@ -25,6 +26,17 @@ ENUMERATED = 16  # up to so many pairs every pattern of signs is tried
 LEVEL = 0.05
 POWER = 0.8
 ROUNDING = 1e-9  # accuracies are k / N in 64 bits: differences nearer than this are equal
+
+
+def _batch(n: int) -> int:
+    """How many resamples of n values are drawn at a time: such that they take no more than 32 MB."""
+    return max(1, min(RESAMPLES, MOST_DRAWN // n))
+
+
+def _batches(n: int) -> Iterator[int]:
+    """The sizes of the batches in which `RESAMPLES` resamples of n values are drawn."""
+    for start in range(0, RESAMPLES, _batch(n)):
+        yield min(_batch(n), RESAMPLES - start)
 
 
 def summarize(values: Sequence[float]) -> dict[str, float | None]:
@@ -66,7 +78,7 @@ def bca_interval(x: np.ndarray) -> tuple[float | None, float | None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = bootstrap(
-            (x,), np.mean, n_resamples=RESAMPLES, method="BCa", rng=np.random.default_rng(0)
+            (x,), np.mean, n_resamples=RESAMPLES, method="BCa", rng=np.random.default_rng(0), batch=_batch(len(x))
         ).confidence_interval
     return float(found.low), float(found.high)
 
@@ -140,8 +152,11 @@ def sign_flip_p(d: np.ndarray) -> float | None:
         for value in d[1:]:
             sums = np.concatenate([sums + value, sums - value])
         return float(np.mean(np.abs(sums) >= reached))
-    signs = 2.0 * np.random.default_rng(0).integers(0, 2, (RESAMPLES, len(d))) - 1
-    return float((np.count_nonzero(np.abs(signs @ d) >= reached) + 1) / (RESAMPLES + 1))
+    numbers, found = np.random.default_rng(0), 0
+    for rows in _batches(len(d)):
+        signs = 2.0 * numbers.integers(0, 2, (rows, len(d))) - 1
+        found += int(np.count_nonzero(np.abs(signs @ d) >= reached))
+    return float((found + 1) / (RESAMPLES + 1))
 
 
 def t_p(mean: float, error: float, degrees: int) -> float | None:
@@ -222,7 +237,7 @@ def selection_bias(accuracies: np.ndarray) -> float | None:
         return None
     means = x.mean(axis=1)
     deviations = np.where(np.ptp(x, axis=1, keepdims=True) > ROUNDING, x - means[:, None], 0)
-    drawn = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES) / n
-    gains = drawn @ deviations.T
+    numbers, even = np.random.default_rng(0), np.full(n, 1 / n)
+    gains = np.concatenate([numbers.multinomial(n, even, rows) / n @ deviations.T for rows in _batches(n)])
     best = (means + gains).argmax(axis=1)
     return float(np.take_along_axis(gains, best[:, None], axis=1).mean())

@@ -3,13 +3,12 @@
 import contextlib
 import csv
 import hashlib
-import io
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from filelock import FileLock, Timeout
 
@@ -28,6 +27,8 @@ from trials.keys import (
 )
 
 Row = Mapping[str, Any]
+SEAL = ', "sha256": "'
+"Ahead of a journal line's last value: the checksum of the line without it."
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,7 @@ class Folder:
 
     def _read_journal(self) -> None:
         header: Mapping[str, Any] | None = None
+        keys: dict[str, Mapping[str, Any]] = {}
         with open(self.journal, encoding="utf-8", errors="replace") as lines:
             for number, line in enumerate(lines, 1):
                 entry = _checked(line)
@@ -140,7 +142,7 @@ class Folder:
                 elif entry["record"] == "header":
                     header = entry["header"]
                 else:
-                    self._keep(_record(entry))
+                    self._keep(_record(entry, keys))
         self._has_header = header is not None
         if header is not None:
             self._compare(header)
@@ -195,9 +197,9 @@ class Folder:
 
         With `keep_weights` also those whose weights are not there.
         """
-        needed = []
+        needed, here = [], configuration_place(configuration)
         for trial, seed in seeds:
-            record = self.records.get((configuration_place(configuration), trial))
+            record = self.records.get((here, trial))
             if record is None or record.result.status in ("failed", "timeout") or (keep_weights and self._bare(record)):
                 needed.append((trial, seed))
         return tuple(needed)
@@ -229,8 +231,7 @@ class Folder:
                 self._take_lock()
                 if self.journal.is_file():
                     raise UserError(f"Another run has begun in {self.path} meanwhile.\nRun the command again.")
-            torn = self.journal.is_file() and not self.journal.read_bytes().endswith(b"\n")
-            if torn:
+            if self._is_torn():
                 self._append("\n")
             if not self._has_header:
                 self.journal.write_text("", encoding="utf-8")  # or what a killed run had begun stays its first line
@@ -238,6 +239,14 @@ class Folder:
         except OSError as error:
             raise self._unwritable(error.strerror or str(error)) from error
         self._begun = True
+
+    def _is_torn(self) -> bool:
+        """Whether the journal ends within a line."""
+        if not self.journal.is_file() or not self.journal.stat().st_size:
+            return False
+        with open(self.journal, "rb") as journal:
+            journal.seek(-1, os.SEEK_END)
+            return journal.read() != b"\n"
 
     def _move_aside(self) -> None:
         number = 1
@@ -305,11 +314,13 @@ class Folder:
 
     def write_table(self, name: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """One CSV file, replaced as a whole. Floats read back exactly; None is an empty cell."""
-        stream = io.StringIO(newline="")
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
-        self._replace(name, stream.getvalue())
+
+        def write(stream: TextIO) -> None:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
+
+        self._replace(name, write)
 
     def earlier_runs(self) -> list[Any]:
         """What run.json says of the runs before this one."""
@@ -317,20 +328,21 @@ class Folder:
             record = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
             return [
                 *record.pop("earlier runs"),
-                {name: record[name] for name in ("command", "started", "trials trained", "git")},
+                {name: record[name] for name in ("command", "started", "trials trained", "git", "machine")},
             ]
         except (OSError, ValueError, KeyError, AttributeError):
             return []
 
     def write_json(self, name: str, content: Any) -> None:
-        self._replace(name, json.dumps(content, indent=2, default=str) + "\n")
+        text = json.dumps(content, indent=2, default=str) + "\n"
+        self._replace(name, lambda stream: stream.write(text))
 
-    def _replace(self, name: str, text: str) -> None:
+    def _replace(self, name: str, write: Callable[[TextIO], object]) -> None:
         """Writes a file as a whole or not at all. Raises UserError where it cannot be written."""
         partial = self.path / f".{name}.part"
         try:
             with open(partial, "w", encoding="utf-8", newline="") as stream:
-                stream.write(text)
+                write(stream)
                 stream.flush()
                 os.fsync(stream.fileno())
             partial.replace(self.path / name)
@@ -359,25 +371,24 @@ def _epoch(row: Row) -> Epoch:
     return Epoch(row["epoch"], row["train_loss"], row["train_accuracy"], figures("validation"), figures("test"))
 
 
-def _record(entry: Mapping[str, Any]) -> Record:
+def _record(entry: Mapping[str, Any], keys: dict[str, Mapping[str, Any]]) -> Record:
+    """A journal line's record; `keys` holds those read so far, so that equal ones take memory once."""
+    key = keys.setdefault(json.dumps(entry["key"], sort_keys=True), entry["key"])
     result = {**entry["result"], "curve": [_epoch(row) for row in entry["result"]["curve"]]}
-    return Record(entry["key"], TrialResult(**result), entry["finished"], entry["host"])
+    return Record(key, TrialResult(**result), entry["finished"], entry["host"])
 
 
 def _sealed(entry: Mapping[str, Any]) -> str:
     text = json.dumps(entry, sort_keys=True)
-    return json.dumps({**entry, "sha256": hashlib.sha256(text.encode()).hexdigest()}, sort_keys=True) + "\n"
+    return f'{text[:-1]}{SEAL}{hashlib.sha256(text.encode()).hexdigest()}"}}\n'
 
 
 def _checked(line: str) -> dict[str, Any] | None:
     """A journal line's content, or None if it is torn or changed."""
-    try:
-        entry = json.loads(line)
-        seal = entry.pop("sha256")
-    except (ValueError, KeyError, AttributeError, TypeError):
-        return None
-    sound = hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest() == seal
-    return entry if sound else None
+    start, _, seal = line.rstrip("\n").rpartition(SEAL)
+    text = start + "}"
+    sound = seal == hashlib.sha256(text.encode()).hexdigest() + '"}'
+    return json.loads(text) if sound else None
 
 
 def _sortable(value: Any) -> tuple[bool, Any]:

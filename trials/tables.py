@@ -24,12 +24,18 @@ def write_tables(folder: Folder, experiment: Experiment, test_size: int | None =
     folder.write_table(
         "trials.csv", (*which, *RESULT_COLUMNS), (_trial_row(experiment.name, record) for record in records)
     )
-    epoch_rows = [row for record in records for row in _epoch_rows(experiment.name, record)]
-    metrics = (*METRICS, BATCH_LOSS) if any(BATCH_LOSS in row for row in epoch_rows) else METRICS
-    folder.write_table("epochs.csv", (*which, "trial", "seed", "epoch", *metrics), epoch_rows)
-    norms = [row for record in records for row in _batch_norm_rows(record)]
-    if norms:
-        folder.write_table("batch_norm.csv", ("variant", *swept, "trial", "layer", *BATCH_NORM_COLUMNS), norms)
+    metrics = (*METRICS, BATCH_LOSS) if any(map(_has_batch_loss, records)) else METRICS
+    folder.write_table(
+        "epochs.csv",
+        (*which, "trial", "seed", "epoch", *metrics),
+        (row for record in records for row in _epoch_rows(experiment.name, record)),
+    )
+    if any(record.result.batch_norm for record in records):
+        folder.write_table(
+            "batch_norm.csv",
+            ("variant", *swept, "trial", "layer", *BATCH_NORM_COLUMNS),
+            (row for record in records for row in _batch_norm_rows(record)),
+        )
     else:
         (folder.path / "batch_norm.csv").unlink(missing_ok=True)
     folder.write_table(
@@ -82,8 +88,13 @@ def _trial_row(experiment: str, record: Record) -> Row:
 
 
 def _epoch_rows(experiment: str, record: Record) -> Iterable[Row]:
+    trial = {**_trial_row(experiment, record), **dict.fromkeys(METRICS)}
     for epoch in record.result.curve:
-        yield {**_trial_row(experiment, record), **dict.fromkeys(METRICS), **epoch_row(epoch)}
+        yield trial | epoch_row(epoch)
+
+
+def _has_batch_loss(record: Record) -> bool:
+    return any(epoch.test is not None and epoch.test.loss_over_batches is not None for epoch in record.result.curve)
 
 
 def _batch_norm_rows(record: Record) -> Iterable[Row]:

@@ -22,6 +22,7 @@ from trials.splits import Parts
 
 EVALUATION_BATCH = 1000
 DRAWN_BYTES = 64 * 2**20
+DRAWN_SEEDS = 100  # what is drawn ahead is lost when another worker takes over, and keeps the first result waiting
 # Kernels that hold a state of their own, which one traced graph could not set back for each seed.
 RESEEDED = {
     "RandomUniform",
@@ -71,7 +72,7 @@ class GraphSession:
         Seeding TensorFlow discards its compiled graphs, so seeds are drawn many at a time.
         """
         self._drawn, held = {}, 0
-        for number in (seed, *ahead):
+        for number in (seed, *ahead[: DRAWN_SEEDS - 1]):
             try:
                 fresh = fresh_model(self.configuration, input_shape, self.classes, number)
             except UserError:

@@ -139,6 +139,8 @@ def compile_model(model: Any, configuration: Configuration) -> Any:
     try:
         model.compile(optimizer=keras_optimizer(protocol), loss=keras_loss(protocol.loss), jit_compile=False)
         model.optimizer.build(model.trainable_variables)
+        # Summing gradients over one replica changes nothing, but TensorFlow keeps its trace for ever.
+        model.optimizer._all_reduce_sum_gradients = list
     except (ValueError, TypeError) as error:
         raise UserError(f"The protocol of {configuration.label} cannot be compiled: {first_line(error)}") from error
     return model

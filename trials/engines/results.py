@@ -20,7 +20,7 @@ class Unit:
     keep_weights: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Figures:
     """Accuracy (a fraction, 0 to 1) and mean loss of a model on one split, in inference mode.
 
@@ -32,7 +32,7 @@ class Figures:
     loss_over_batches: float | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class Epoch:
     """One epoch of a learning curve; None where the protocol does not record a split.
 
@@ -47,7 +47,7 @@ class Epoch:
     test: Figures | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class TrialResult:
     """Everything that is kept of one trial."""
 
