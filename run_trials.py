@@ -136,9 +136,13 @@ def existing(path: Path, lock: bool = True) -> Any:
     from trials.store import Folder
 
     opened = Folder.existing(path, lock)
-    for problem in opened.problems:
-        print(problem, file=sys.stderr)
+    tell(opened)
     return opened
+
+
+def tell(folder: Any) -> None:
+    for line in folder.news():
+        print(line, file=sys.stderr)
 
 
 def report(folders: list[Path]) -> int:
@@ -152,6 +156,7 @@ def report(folders: list[Path]) -> int:
         try:
             declared, extra = find.experiment_of(folder)
             written = reporter.write(folder, declared, known_extent(declared.data, extra.get("base")))
+            tell(folder)
             drawn = ", ".join(figure.name for figure in plots.draw(path))
             made = page.write(path, declared.question, written.conclusion)
         finally:

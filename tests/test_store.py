@@ -127,7 +127,7 @@ def test_a_torn_last_line_is_reported_skipped_and_the_file_goes_on(tmp_path, kep
     folder = opened(tmp_path / "r")
     assert [one.result.trial for one in folder.records.values()] == [1]
     assert len(folder.problems) == (kept != 0)
-    assert all("line 3: damaged or unfinished, left out; its trial runs again" in text for text in folder.problems)
+    assert all("line 3: damaged or unfinished, left out; a trial that" in text for text in folder.problems)
     assert folder.missing(configuration(), [(1, 0), (2, 1)]) == ((2, 1),)
     folder.begin("cpu")
     folder.add(record(2, 0.75))

@@ -12,9 +12,10 @@ from tabulate import tabulate
 from trials import comparisons, statistics
 from trials.datasets import declaration
 from trials.experiment import Configuration, Experiment, Published
+from trials.journal import Record, Row, epoch_row
 from trials.keys import configuration_place, difference, differences
 from trials.splits import counts
-from trials.store import Folder, Record, Row, epoch_row
+from trials.store import Folder
 from trials.tables import grouped, write_tables
 
 PUBLISHED_COLUMNS = (
@@ -193,7 +194,7 @@ def summary_table(summary: Sequence[Row], swept: Sequence[str]) -> str:
         lines.append(
             [
                 *([row["variant"]] if several else []),
-                *(row[name] for name in swept),
+                *(row.get(name) for name in swept),
                 row["n"],
                 *([row["failed"]] if failed else []),
                 _figure(row["test_accuracy_mean"]),

@@ -127,7 +127,7 @@ class _Driver:
 
     def run(self) -> int:
         self.started = time.time()
-        self._tell(self.folder.problems)
+        self._tell(self.folder.news())
         missing = sum(len(unit.seeds) for unit in self.units)
         total = len(self.experiment.configurations()) * self.experiment.trials
         if total > missing:
@@ -180,6 +180,7 @@ class _Driver:
         from trials.progress import Progress
 
         self.folder.begin(device)
+        self._tell(self.folder.news())
         self.earlier = self.folder.earlier_runs()
         self._write_run_record()
         epochs = sum(unit.configuration.protocol.epochs * len(unit.seeds) for unit in self.units)
@@ -220,6 +221,7 @@ class _Driver:
 
         folder = self.folder
         text = report.write(folder, self.declared, (len(self.samples.y), self.samples.fixed_test)).text
+        self._tell(folder.news())
         failed = report.failures(folder.ordered(self.declared))
         if not self.settings.quiet:
             print(f"{text}\n")

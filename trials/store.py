@@ -1,46 +1,31 @@
 """The results folder: an append-only journal, its lock, and how its files are written."""
 
 import csv
-import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from trials.engines.results import Epoch, Figures, TrialResult
+from trials import written
 from trials.errors import UserError
-from trials.experiment import BATCH_LOSS, Configuration, Experiment
-from trials.keys import (
-    Place,
-    at,
-    configuration_place,
-    difference,
-    differences,
-    place,
-    plain,
-    weights_name,
+from trials.experiment import Configuration, Experiment
+from trials.journal import (
+    Record,
+    Row,
+    checked,
+    first_header,
+    header_line,
+    header_of,
+    is_complete,
+    record_of,
+    trial_line,
 )
-
-Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Record:
-    """A finished trial as the journal holds it."""
-
-    key: Mapping[str, Any]
-    result: TrialResult
-    finished: str
-    host: str
-
-    @property
-    def place(self) -> Place:
-        return place(self.key)
+from trials.keys import Place, at, configuration_place, difference, differences, plain, weights_name
 
 
 class Folder:
@@ -60,6 +45,11 @@ class Folder:
     def journal(self) -> Path:
         return self.path / "journal.jsonl"
 
+    def news(self) -> list[str]:
+        """What is to be told of the folder and was not told before."""
+        told, self.problems = self.problems, []
+        return told
+
     @classmethod
     def existing(cls, path: Path, lock: bool = True) -> "Folder":
         """The results that are in `path`, whatever was asked for, locked unless they are only to be looked at.
@@ -71,11 +61,14 @@ class Folder:
                 f"{path} holds no results: it has no journal.jsonl.\n"
                 "Give the folder that a run has written, as results/iris_hidden_units."
             )
-        with open(path / "journal.jsonl", encoding="utf-8", errors="replace") as lines:
-            entry = _checked(next(lines, ""))
-        if entry is None or entry["record"] != "header":
-            raise UserError(f"{path} holds no results that can be read: the first line of its journal is damaged.")
-        folder = cls(path, entry["header"])
+        header = first_header(path / "journal.jsonl") or _in_run_json(path)
+        if header is None or not is_complete(header):
+            why = "its journal has lost its first line" if header is None else "another version has written it"
+            raise UserError(
+                f"{path} holds no results that can be read: {why}.\n"
+                "Run the experiment with --fresh, which moves the folder aside and deletes nothing."
+            )
+        folder = cls(path, header)
         if lock:
             folder.read()
         else:
@@ -128,26 +121,36 @@ class Folder:
         )
 
     def _read_journal(self) -> None:
-        header: Mapping[str, Any] | None = None
+        damaged, foreign = [], []
         with open(self.journal, encoding="utf-8", errors="replace") as lines:
             for number, line in enumerate(lines, 1):
-                entry = _checked(line)
+                entry = checked(line)
                 if entry is None:
-                    self.problems.append(
-                        f"{self.journal}, line {number}: damaged or unfinished, left out; its trial runs again."
-                    )
-                elif entry["record"] == "header":
-                    header = entry["header"]
+                    damaged.append(number)
+                elif (header := header_of(entry)) is not None:
+                    self._has_header = True
+                    self._compare(header)
+                elif (record := record_of(entry)) is not None:
+                    self._keep(record)
                 else:
-                    self._keep(_record(entry))
-        self._has_header = header is not None
-        if header is not None:
-            self._compare(header)
-        elif self.records:
+                    foreign.append(number)
+        for numbers, what in ((damaged, "damaged or unfinished"), (foreign, "not as this version writes it")):
+            if numbers:
+                self.problems.append(
+                    f"{self.journal}, {_lines(numbers)}: {what}, left out; a trial that no other line holds runs again."
+                )
+        if self.records and not self._has_header:
+            self._recover_header()
+
+    def _recover_header(self) -> None:
+        """The line that says how all trials were run is lost: run.json says it too."""
+        header = _in_run_json(self.path)
+        if header is None:
             raise UserError(
                 f"{self.journal} has lost its first line, which says how its trials were run.\n"
                 "Move it aside with --fresh."
             )
+        self._compare({name: header[name] for name in (*self.header, "device") if name in header})
 
     def _keep(self, record: Record) -> None:
         """The latest counts, but what failed never takes the place of what ended well."""
@@ -203,7 +206,7 @@ class Folder:
         if not record.result.weights_sha256 or not path.is_file():
             return None
         content = path.read_bytes()
-        return content if hashlib.sha256(content).hexdigest() == record.result.weights_sha256 else None
+        return content if written.checksum(content) == record.result.weights_sha256 else None
 
     def begin(self, device: str) -> None:
         """Makes the folder ready for results; the old one goes aside where a fresh start was asked for.
@@ -225,7 +228,7 @@ class Folder:
             if torn:
                 self._append("\n")
             if not self._has_header:
-                self._append(_sealed({"record": "header", "header": self.header}))
+                self._append(header_line(self.header))
         except OSError as error:
             raise self._unwritable(error.strerror or str(error)) from error
 
@@ -242,14 +245,11 @@ class Folder:
 
         Raises UserError where they cannot be written.
         """
-        result = {**asdict(record.result), "curve": [epoch_row(epoch) for epoch in record.result.curve]}
-        weights = result.pop("weights")
-        entry = {"key": record.key, "result": result, "finished": record.finished, "host": record.host}
         try:
-            if weights:
-                self._write_weights(weights_name(record.key, record.result.trial), weights)
+            if record.result.weights:
+                self._write_weights(weights_name(record.key, record.result.trial), record.result.weights)
                 record.result.weights = b""
-            self._append(_sealed({"record": "trial", **entry}))
+            self._append(trial_line(record))
         except OSError as error:
             raise self._unwritable(f"{error.strerror or error} ({error.filename or self.journal})") from error
         self._keep(record)
@@ -257,12 +257,7 @@ class Folder:
     def _write_weights(self, name: str, content: bytes) -> None:
         folder = self.path / "weights"
         folder.mkdir(exist_ok=True)
-        partial = folder / f".{name}.part"
-        with open(partial, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(folder / name)
+        written.replace(folder / name, content)
 
     def _append(self, line: str) -> None:
         with open(self.journal, "a", encoding="utf-8") as journal:
@@ -289,12 +284,26 @@ class Folder:
         return sorted(self.records.values(), key=order)
 
     def write_table(self, name: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
-        """One CSV file, replaced as a whole. Floats read back exactly; None is an empty cell."""
+        """One CSV file, replaced as a whole. Floats read back exactly; None is an empty cell.
+
+        One that somebody has edited is kept under another name.
+        """
         stream = io.StringIO(newline="")
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
-        self._replace(name, stream.getvalue())
+        content = stream.getvalue().encode("utf-8", "backslashreplace")  # half a surrogate, as in a strange path
+        with self._writing(name):
+            self._tell_edited(name, written.replace_table(self.path / name, content))
+
+    def remove_table(self, name: str) -> None:
+        """Takes away a table that no trial fills any more."""
+        with self._writing(name):
+            self._tell_edited(name, written.remove_table(self.path / name))
+
+    def _tell_edited(self, name: str, aside: Path | None) -> None:
+        if aside is not None:
+            self.problems.append(f"{self.path / name} was not as it had been written: it is kept as {aside.name}.")
 
     def earlier_runs(self) -> list[Any]:
         """What run.json says of the runs before this one."""
@@ -308,61 +317,31 @@ class Folder:
             return []
 
     def write_json(self, name: str, content: Any) -> None:
-        self._replace(name, json.dumps(content, indent=2, default=str) + "\n")
+        with self._writing(name):
+            written.replace(self.path / name, f"{json.dumps(content, indent=2, default=str)}\n".encode())
 
-    def _replace(self, name: str, text: str) -> None:
-        """Writes a file as a whole or not at all. Raises UserError where it cannot be written."""
-        partial = self.path / f".{name}.part"
+    @contextmanager
+    def _writing(self, name: str) -> Iterator[None]:
+        """Raises UserError where the file cannot be written."""
         try:
-            with open(partial, "w", encoding="utf-8", newline="") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(self.path / name)
+            yield
         except OSError as error:
             raise self._unwritable(f"{error.strerror or error} ({name})") from error
 
 
-def epoch_row(epoch: Epoch) -> dict[str, Any]:
-    """One epoch of a learning curve as epochs.csv and the journal hold it."""
-    row: dict[str, Any] = {"epoch": epoch.epoch, "train_accuracy": epoch.train_accuracy, "train_loss": epoch.train_loss}
-    for name in ("validation", "test"):
-        figures: Figures | None = getattr(epoch, name)
-        if figures is not None:
-            row |= {f"{name}_accuracy": figures.accuracy, f"{name}_loss": figures.loss}
-    if epoch.test is not None and epoch.test.loss_over_batches is not None:
-        row[BATCH_LOSS] = epoch.test.loss_over_batches
-    return row
-
-
-def _epoch(row: Row) -> Epoch:
-    def figures(name: str) -> Figures | None:
-        if f"{name}_accuracy" not in row:
-            return None
-        return Figures(row[f"{name}_accuracy"], row[f"{name}_loss"], row.get(BATCH_LOSS) if name == "test" else None)
-
-    return Epoch(row["epoch"], row["train_loss"], row["train_accuracy"], figures("validation"), figures("test"))
-
-
-def _record(entry: Mapping[str, Any]) -> Record:
-    result = {**entry["result"], "curve": [_epoch(row) for row in entry["result"]["curve"]]}
-    return Record(entry["key"], TrialResult(**result), entry["finished"], entry["host"])
-
-
-def _sealed(entry: Mapping[str, Any]) -> str:
-    text = json.dumps(entry, sort_keys=True)
-    return json.dumps({**entry, "sha256": hashlib.sha256(text.encode()).hexdigest()}, sort_keys=True) + "\n"
-
-
-def _checked(line: str) -> dict[str, Any] | None:
-    """A journal line's content, or None if it is torn or changed."""
+def _in_run_json(path: Path) -> Mapping[str, Any] | None:
+    """The header as run.json repeats it; None where it does not."""
     try:
-        entry = json.loads(line)
-        seal = entry.pop("sha256")
-    except (ValueError, KeyError, AttributeError, TypeError):
+        record = json.loads((path / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return None
-    sound = hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest() == seal
-    return entry if sound else None
+    return record if isinstance(record, dict) and is_complete(record) else None
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    named = ", ".join(map(str, numbers[:3]))
+    more = f" and {len(numbers) - 3:,} more" if len(numbers) > 3 else ""
+    return f"line{'s' if len(numbers) > 1 else ''} {named}{more}"
 
 
 def _sortable(value: Any) -> tuple[bool, Any]:

@@ -5,7 +5,8 @@ from typing import Any
 
 from trials import statistics
 from trials.experiment import BATCH_LOSS, METRICS, Experiment
-from trials.store import Folder, Record, Row, epoch_row
+from trials.journal import Record, Row, epoch_row
+from trials.store import Folder
 
 RESULT_COLUMNS = ("trial", "seed", "status", "epochs", "best_epoch", *METRICS, "parameters", "error")
 BINOMIAL = "test_accuracy_binomial_se"
@@ -31,7 +32,7 @@ def write_tables(folder: Folder, experiment: Experiment, test_size: int | None =
     if norms:
         folder.write_table("batch_norm.csv", ("variant", *swept, "trial", "layer", *BATCH_NORM_COLUMNS), norms)
     else:
-        (folder.path / "batch_norm.csv").unlink(missing_ok=True)
+        folder.remove_table("batch_norm.csv")
     folder.write_table(
         "timings.csv", (*which, *TIMING_COLUMNS), (_trial_row(experiment.name, record) for record in records)
     )
