@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from trials import formats
+from trials.environment import available_memory
 from trials.errors import UserError, first_line, unknown
 from trials.experiment import DATA_NAMES, Data
 
@@ -259,14 +260,13 @@ def _read(data: Data, directory: Path | None, base: Path | None) -> tuple[Arrays
 
 
 def _from_npz(path: Path) -> tuple[Arrays, Arrays | None]:
-    arrays = formats.read_npz(path)
-    if {"x", "y"} <= arrays.keys():
-        return (arrays["x"], arrays["y"]), None
-    if {"x_train", "y_train", "x_test", "y_test"} <= arrays.keys():
-        return (arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])
-    raise UserError(
-        f"{path} holds {', '.join(arrays) or 'nothing'}.\nAllowed: x and y, or x_train, y_train, x_test and y_test."
-    )
+    there, pair, parts = formats.npz_names(path), ("x", "y"), ("x_train", "y_train", "x_test", "y_test")
+    for names in (pair, parts):
+        if set(names) <= set(there):
+            x, y, *test = formats.read_npz(path, names, available_memory())
+            return (x, y), ((test[0], test[1]) if test else None)
+    listed = ", ".join(there[:20]) + (f" and {len(there) - 20} more" if len(there) > 20 else "")
+    raise UserError(f"{path} holds {listed or 'nothing'}.\nAllowed: x and y, or x_train, y_train, x_test and y_test.")
 
 
 def _called(function: Callable[[], Any]) -> tuple[Arrays, Arrays | None]:
