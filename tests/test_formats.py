@@ -289,6 +289,8 @@ def test_csv_features_come_in_the_files_order_or_in_the_named_one(path):
         ("", {}, "Damaged data file .* it cannot be read as CSV"),
         ("a,kind\n1,x\n1,2,3,4\n", {}, "Damaged data file .* it cannot be read as CSV"),
         ('a,kind\n"1,x\n', {}, "Damaged data file .* it cannot be read as CSV"),
+        ("," * 100_000, {}, "has more than the 100,000 columns allowed.\nGive such data as an NPZ file."),
+        (f"a{',b' * 30}\n", {}, r"has no column 'kind'.\nColumns: a, b, b.1, .* and 11 more\.$"),
     ],
 )
 def test_a_csv_mistake_names_the_file_and_what_is_there(path, text, options, message):

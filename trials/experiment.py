@@ -85,7 +85,9 @@ class Data:
     without arguments that returns `(x, y)` or `((x_train, y_train), (x_test, y_test))`.
     Steps are applied in the order of the fields: resize (Pillow's bilinear, in the data's own
     type), divide by `scale`, split, then subtract `mean` and divide by `std` (a number, or one a
-    channel; `"train"` computes them on the training part alone).
+    channel; `"train"` computes them on the training part alone; a feature or channel that is constant
+    there is not divided). A training part that lacks a class of the data is an error, except where every
+    trial draws its own split: there a rare class may be missing by chance.
     """
 
     source: str | Callable[[], Any]
@@ -168,6 +170,11 @@ class Protocol:
     `select` says which epoch's weights are reported; `patience` stops a trial after so many
     epochs without improvement of that validation figure. `evaluate_every` makes the reported test
     figures the mean of evaluations after every so many epochs of one trajectory.
+
+    As in Keras's fit, a batch larger than the training part is the whole of it, and the last batch of an
+    epoch holds what is left, be it one sample: a batch norm then sees no variance and gives its beta.
+    A trial whose loss becomes NaN or infinite, in training, validation or test, ends as `diverged`; no
+    figure of it is averaged, whatever its earlier epochs were.
     """
 
     epochs: int

@@ -71,7 +71,24 @@ def _normalized(parts: dict[str, Arrays], data: Data) -> dict[str, Arrays]:
     if data.std == "train":  # a constant feature carries nothing, whatever it is divided by
         std = np.where(x.min(axes) == x.max(axes), 1.0, std)
     mean, std = mean.astype(np.float32), std.astype(np.float32)
-    return {name: (((x - mean) / std).astype(np.float32), y) for name, (x, y) in parts.items()}
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # told below
+        scaled = {name: (((x - mean) / std).astype(np.float32), y) for name, (x, y) in parts.items()}
+    if not all(np.isfinite(x).all() for x, _ in scaled.values()):
+        raise UserError(
+            "The data holds numbers that float32 cannot hold once Data.mean is subtracted and Data.std divides.\n"
+            "Set Data.scale, or other values of Data.mean and Data.std."
+        )
+    return scaled
+
+
+def check_classes(y: np.ndarray, classes: int, label: str) -> None:
+    """Raises UserError where training labels, encoded in any way, lack a class: it would be tested but never learnt."""
+    there = len(np.unique(y, axis=0))
+    if there < classes:
+        raise UserError(
+            f"The training part holds samples of only {there} of the data's {classes} classes ({label}).\n"
+            "Set Data.stratified or another Data.split_seed, or leave out the classes that are too rare."
+        )
 
 
 def _encoded(parts: dict[str, Arrays], data: Data, classes: int) -> dict[str, Arrays]:
