@@ -29,6 +29,8 @@ RESERVED = {
     *METRICS,
 }
 "Columns of the tables: no swept hyperparameter can have one of these names."
+LONGEST_NAME = 100
+RESERVED_NAMES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 LABELS = ("index", "one_hot", "binary")
 Builder = Callable[..., Any]
 Identifier = str | Mapping[str, Any]
@@ -37,6 +39,18 @@ Identifier = str | Mapping[str, Any]
 def require(condition: bool, message: str) -> None:
     if not condition:
         raise UserError(message)
+
+
+def _name(kind: str, name: str, signs: str) -> None:
+    """Names become those of files and folders on any system, and cells that no spreadsheet takes for formulas."""
+    listed = " and ".join([", ".join(f"'{sign}'" for sign in signs[:-1]), f"'{signs[-1]}'"])
+    require(
+        bool(re.fullmatch(rf"\w[\w{re.escape(signs)}]{{0,{LONGEST_NAME - 1}}}", name)),
+        f"{kind}'s name is made of at most {LONGEST_NAME} letters, digits, {listed}; the first is a letter, a digit or "
+        f"'_'. Received: {name!r:.120}.",
+    )
+    reserved = name.partition(".")[0].upper() in RESERVED_NAMES or name.endswith(".")
+    require(not reserved, f"{kind}'s name must not be one that Windows reserves, nor end with '.'. Received: {name!r}.")
 
 
 def _positive(name: str, value: Any) -> None:
@@ -246,10 +260,7 @@ class Variant:
     data: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        require(
-            bool(re.fullmatch(r"[\w.+-]+", self.name)),
-            f"A variant's name is made of letters, digits, '_', '.', '+' and '-'. Received: {self.name!r}.",
-        )
+        _name("A variant", self.name, "_.+-")
         require(
             inspect.isfunction(self.builder),
             f"Variant '{self.name}': the builder must be a function. Received: {self.builder!r}.",
@@ -347,10 +358,7 @@ class Experiment:
     published: tuple[Published, ...] = ()
 
     def __post_init__(self) -> None:
-        require(
-            bool(re.fullmatch(r"\w[\w.-]*", self.name)),
-            f"An experiment's name is made of letters, digits, '_', '.' and '-'. Received: {self.name!r}.",
-        )
+        _name("An experiment", self.name, "_.-")
         _positive("trials", self.trials)
         require(bool(self.variants), f"Experiment '{self.name}' has no variants.")
         names = [variant.name for variant in self.variants]
