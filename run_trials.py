@@ -208,7 +208,7 @@ def describe(arguments: argparse.Namespace) -> int:
         try:
             describing.write_csv(arguments.csv, networks, arguments.batch_size, arguments.dtype)
         except OSError as error:
-            raise UserError(f"The table cannot be written: {error}.") from error
+            raise UserError(f"The table cannot be written: {error}.\nGive another file with --csv.") from error
         print(f"\nTable: {arguments.csv}")
     return 0
 
@@ -223,7 +223,10 @@ def described(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.training is not None and arguments.training not in STATE:
         raise unknown("optimizer", arguments.training, STATE)
     if arguments.csv is not None and not arguments.csv.absolute().parent.is_dir():
-        raise UserError(f"The table cannot be written: there is no folder '{arguments.csv.parent}'.")
+        raise UserError(
+            f"The table cannot be written: there is no folder '{arguments.csv.parent}'.\n"
+            "Make it, or give another file with --csv."
+        )
     options = one_value_each(arguments.set, "--describe")
     plans = {}
     for name in arguments.describe.split(","):
@@ -248,7 +251,9 @@ def run(arguments: argparse.Namespace) -> int:
     names = [declared.name for declared, *_ in chosen]
     for name in names:
         if names.count(name) > 1:
-            raise UserError(f"The experiment '{name}' is named twice.")
+            raise UserError(
+                f"The experiment '{name}' is named twice.\nName it once; --trials and --set ask for more of it."
+            )
     directory = data_directory(arguments.data_dir)
     plans = []
     for declared, changed, asked, extra in chosen:
@@ -292,7 +297,10 @@ def check_modes(arguments: argparse.Namespace) -> None:
     if given and not arguments.experiment:
         raise UserError(f"--{given[0].replace('_', '-')} needs --experiment NAME.\nSee: python run_trials.py --list")
     if arguments.executor == "inline" and arguments.workers != "auto":
-        raise UserError("--workers has no use with --executor inline, which trains in this process.")
+        raise UserError(
+            f"--workers {arguments.workers} has no use with --executor inline, which trains in this process.\n"
+            "Leave one of them out."
+        )
 
 
 def dispatch(arguments: argparse.Namespace) -> int:

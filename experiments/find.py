@@ -34,12 +34,12 @@ def experiment_of(folder: Any) -> tuple[Experiment, dict[str, Any]]:
         file = json.loads((folder.path / "run.json").read_text(encoding="utf-8"))["experiment file"]
         path = str(folder.path / file) if file else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        path = None
+        file = path = None
     declared, extra = experiment(path or folder.header["experiment"])
     if declared.name != folder.header["experiment"]:
         raise UserError(
             f"{folder.path} holds results of '{folder.header['experiment']}', "
-            f"but {path} now declares '{declared.name}'."
+            f"but {file} now declares '{declared.name}'.\nGive it its name back."
         )
     return declared, extra
 

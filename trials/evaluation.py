@@ -21,7 +21,7 @@ def evaluate(folder: Folder, declared: Experiment, directory: Path | None, base:
     """
     records = [record for record in folder.ordered(declared) if record.result.status == "ok"]
     if not records:
-        raise UserError(f"No trial in {folder.path} ended well: there are no weights to measure.")
+        raise UserError(f"No trial in {folder.path} ended well: there are no weights to measure.\nRun the experiment.")
     contents = {id(record): _weights(folder, record) for record in records}
     groups = [(_configuration(declared, group[0]), group) for group in grouped(records)]
     samples = _samples(folder, declared, directory, base)
@@ -68,10 +68,15 @@ def _configuration(declared: Experiment, record: Record) -> Configuration:
     key = record.key
     here = at(key, declared)
     if here is None:
-        raise UserError(f"The experiment '{declared.name}' has no variant '{key['variant']}' any more.")
+        raise UserError(
+            f"The experiment '{declared.name}' has no variant '{key['variant']}' any more.\nDeclare it as it was."
+        )
     found = as_trained(key, here)
     if "source" in differences(key, found):
-        raise UserError(f"The builder '{key['builder']}' is not the one that was trained: its file has changed.")
+        raise UserError(
+            f"The builder '{key['builder']}' is not the one that was trained: its file has changed.\n"
+            "run.json names the commit."
+        )
     return found
 
 
@@ -81,7 +86,9 @@ def _samples(folder: Folder, declared: Experiment, directory: Path | None, base:
         folder.header["data checksum"],
         folder.header["data"],
     ):
-        raise UserError(f"The data of '{declared.name}' is not what {folder.path} was trained and tested on.")
+        raise UserError(
+            f"The data of '{declared.name}' is not what {folder.path} was trained and tested on.\nGive that data."
+        )
     return samples
 
 

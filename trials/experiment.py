@@ -41,7 +41,7 @@ def require(condition: bool, message: str) -> None:
         raise UserError(message)
 
 
-def _name(kind: str, name: str, signs: str) -> None:
+def _file_name(kind: str, name: str, signs: str) -> None:
     """Names become those of files and folders on any system, and cells that no spreadsheet takes for formulas."""
     listed = " and ".join([", ".join(f"'{sign}'" for sign in signs[:-1]), f"'{signs[-1]}'"])
     require(
@@ -219,10 +219,16 @@ class Protocol:
             raise unknown("Protocol.select", str(self.select), SELECTIONS)
         if self.patience is not None:
             _positive("patience", self.patience)
-            require(self.select != "last", "patience needs select='validation_accuracy' or 'validation_loss'.")
+            require(
+                self.select != "last",
+                "patience needs select='validation_accuracy' or 'validation_loss'. Received: 'last'.",
+            )
         if self.evaluate_every is not None:
             _positive("evaluate_every", self.evaluate_every)
-            require(self.select == "last", "evaluate_every reports a trajectory: it cannot be combined with select.")
+            require(
+                self.select == "last",
+                f"evaluate_every reports a trajectory: it needs select='last'. Received: {self.select!r}.",
+            )
 
     def steps(self, samples: int) -> int:
         """Updates of the weights in a whole training on so many samples, unless it stops early."""
@@ -260,7 +266,7 @@ class Variant:
     data: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _name("A variant", self.name, "_.+-")
+        _file_name("A variant", self.name, "_.+-")
         require(
             inspect.isfunction(self.builder),
             f"Variant '{self.name}': the builder must be a function. Received: {self.builder!r}.",
@@ -358,9 +364,9 @@ class Experiment:
     published: tuple[Published, ...] = ()
 
     def __post_init__(self) -> None:
-        _name("An experiment", self.name, "_.-")
+        _file_name("An experiment", self.name, "_.-")
         _positive("trials", self.trials)
-        require(bool(self.variants), f"Experiment '{self.name}' has no variants.")
+        require(bool(self.variants), f"Experiment '{self.name}' has no variants.\nDeclare at least one.")
         names = [variant.name for variant in self.variants]
         require(len(set(names)) == len(names), f"Experiment '{self.name}': variant names repeat: {', '.join(names)}.")
         for name, values in self.sweep.items():
@@ -374,14 +380,18 @@ class Experiment:
             validated = "validation" in protocol.record or protocol.select != "last"
             require(
                 not validated or configuration.data.validation_fraction is not None,
-                f"Experiment '{self.name}' uses a validation split, but its data declares no validation_fraction.",
+                f"Experiment '{self.name}' uses a validation split, but its data declares no validation_fraction.\n"
+                "Declare one, as Data(..., validation_fraction=0.1).",
             )
 
     def _check_swept(self, name: str, values: tuple[Any, ...]) -> None:
         if name not in self.settable():
             raise unknown("option", name, self.settable())
-        require(name not in RESERVED, f"'{name}' cannot be swept: the tables have a column of that name.")
-        require(len(values) > 0, f"Option '{name}' has no values.")
+        require(
+            name not in RESERVED,
+            f"'{name}' cannot be swept: the tables have a column of that name.\nGive it one value.",
+        )
+        require(len(values) > 0, f"Option '{name}' has no values.\nGive some, or do not sweep it.")
         _plain(f"Option '{name}'", values)
         repeated = [value for index, value in enumerate(values) if value in values[:index]]
         require(not repeated, f"Option '{name}' has a value twice: {repeated[:1]}.")

@@ -70,7 +70,7 @@ def read_idx(path: Path, limit: int = 2**31) -> np.ndarray:
     try:
         return np.frombuffer(content, dtype).reshape(shape)
     except ValueError as error:  # more axes than an array can have, or sizes beyond any memory
-        raise damaged(path, f"its header announces the shape {shape[:4]}...") from error
+        raise damaged(path, f"its header announces an array of {len(shape)} axes, {shape[:4]} and so on") from error
 
 
 def _read_header(stream: Any, path: Path, size: int) -> bytes:
