@@ -184,9 +184,13 @@ def existing(path: Path, lock: bool = True) -> Any:
     from trials.store import Folder
 
     opened = Folder.existing(path, lock)
-    for problem in opened.problems:
-        print(problem, file=sys.stderr)
+    tell(opened)
     return opened
+
+
+def tell(folder: Any) -> None:
+    for line in folder.news():
+        print(line, file=sys.stderr)
 
 
 def report(folders: list[Path]) -> int:
@@ -211,6 +215,7 @@ def report(folders: list[Path]) -> int:
     try:
         declared, extra = find.experiment_of(folder)
         written = reporter.write(folder, declared, known_extent(declared.data, extra.get("base")))
+        tell(folder)
         print(f"{written.text}\n\n{reporter.tables(path)}")
         print(reporter.write_pages(path, declared.question, written.conclusion))
     finally:
@@ -268,7 +273,7 @@ def describe(arguments: argparse.Namespace) -> int:
         try:
             describing.write_csv(arguments.csv, networks, arguments.batch_size, arguments.dtype)
         except OSError as error:
-            raise UserError(f"The table cannot be written: {error}.") from error
+            raise UserError(f"The table cannot be written: {error}.\nGive another file with --csv.") from error
         print(f"\nTable: {arguments.csv}")
     return 0
 
@@ -283,7 +288,10 @@ def described(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.training is not None and arguments.training not in STATE:
         raise unknown("optimizer", arguments.training, STATE)
     if arguments.csv is not None and not arguments.csv.absolute().parent.is_dir():
-        raise UserError(f"The table cannot be written: there is no folder '{arguments.csv.parent}'.")
+        raise UserError(
+            f"The table cannot be written: there is no folder '{arguments.csv.parent}'.\n"
+            "Make it, or give another file with --csv."
+        )
     options = one_value_each(arguments.set, "--describe")
     plans = {}
     for name in arguments.describe.split(","):
@@ -310,7 +318,9 @@ def run(arguments: argparse.Namespace) -> int:
     names = [declared.name for declared, *_ in chosen]
     for name in names:
         if names.count(name) > 1:
-            raise UserError(f"The experiment '{name}' is named twice.")
+            raise UserError(
+                f"The experiment '{name}' is named twice.\nName it once; --trials and --set ask for more of it."
+            )
     directory = data_directory(arguments.data_dir)
     plans = []
     for declared, changed, asked, extra in chosen:
@@ -368,11 +378,14 @@ def check_modes(arguments: argparse.Namespace) -> None:
     if arguments.max_trials and not arguments.until:
         raise UserError("--max-trials needs --until POINTS. A fixed number of trials is asked for with --trials N.")
     if arguments.executor == "inline" and arguments.workers != "auto":
-        raise UserError("--workers has no use with --executor inline, which trains in this process.")
+        raise UserError(
+            f"--workers {arguments.workers} has no use with --executor inline, which trains in this process.\n"
+            "Leave one of them out."
+        )
     if arguments.executor == "inline" and arguments.trial_timeout is not None:
         raise UserError(
-            "--trial-timeout cannot be kept with --executor inline: what hangs in this process cannot be ended alone.\n"
-            "Leave --executor out, or use --executor processes."
+            f"--trial-timeout {arguments.trial_timeout:g} cannot be kept with --executor inline: what hangs in this "
+            "process cannot be ended alone.\nLeave --executor out, or use --executor processes."
         )
 
 

@@ -32,13 +32,14 @@ def experiment_of(folder: Any) -> tuple[Experiment, dict[str, Any]]:
     """The experiment that a results folder is of: the zoo's, or that of the user's file that it names."""
     try:
         file = json.loads((folder.path / "run.json").read_text(encoding="utf-8"))["experiment file"]
-    except (OSError, ValueError, KeyError):
-        file = None
-    declared, extra = experiment(str(folder.path / file) if file else folder.header["experiment"])
+        path = str(folder.path / file) if file else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        file = path = None
+    declared, extra = experiment(path or folder.header["experiment"])
     if declared.name != folder.header["experiment"]:
         raise UserError(
             f"{folder.path} holds results of '{folder.header['experiment']}', "
-            f"but {file} now declares '{declared.name}'."
+            f"but {file} now declares '{declared.name}'.\nGive it its name back."
         )
     return declared, extra
 

@@ -2,8 +2,8 @@
 
 from trials.engines.results import TrialResult
 from trials.experiment import METRICS, Configuration, Data, Experiment, Protocol, Variant
+from trials.journal import Record
 from trials.keys import configuration_key
-from trials.store import Record
 
 
 def network(input_shape, classes, units=4):

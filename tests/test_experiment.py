@@ -191,7 +191,7 @@ MISTAKES = [
     (lambda: Protocol(1, "mse", evaluate_every=0), "evaluate_every must be .* Received: 0"),
     (
         lambda: Protocol(1, "mse", select="validation_loss", evaluate_every=1),
-        "evaluate_every reports a trajectory: it cannot be combined with select",
+        "evaluate_every reports a trajectory: it needs select='last'. Received: 'validation_loss'",
     ),
     (
         lambda: Variant("a", network, protocol={"shufle": False}),

@@ -4,6 +4,7 @@ import pickle
 import struct
 import tempfile
 import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,17 @@ def test_a_changed_byte_within_a_gzip_stream_never_changes_the_array(path):
         changed = sound[:position] + bytes([sound[position] ^ 1]) + sound[position + 1 :]
         with pytest.raises(UserError):
             read_idx(path, changed)
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_a_short_file_takes_no_more_memory_than_it_has_whatever_its_header_says(path, compress):
+    path.write_bytes(compress(idx(np.zeros(4, "u1"), (2**31 - 1,))))
+    tracemalloc.start()
+    with pytest.raises(UserError, match="announces 2147483647 bytes of data, it holds only 4"):
+        formats.read_idx(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**22
 
 
 @pytest.mark.parametrize("shape", [(2**32 - 1,) * 3, (2**31 + 1,)])
@@ -204,6 +216,26 @@ def test_a_python_batch_with_other_contents_is_damaged(path, batch):
         formats.read_cifar_python(path, records=2)
 
 
+PICKLE_BOMBS = {
+    "a far place in the memo": b"Nr\xff\xff\xff\x3f.",
+    "a long text": b"\x8e" + struct.pack("<Q", 2**40) + b"x.",
+    "a large array": b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(J\xff\xff\xff\x7ftS'b'\ntR.",
+    "deep": b"(" * 10**5 + b"t" * 10**5 + b".",
+    "lists of lists": b"(d" + b"S'labels'\n(lq\0" + b"(h\0h\0lq\0" * 60 + b"sS'data'\nNs.",
+}
+
+
+@pytest.mark.parametrize("content", PICKLE_BOMBS.values(), ids=PICKLE_BOMBS)
+def test_a_pickle_that_asks_for_much_memory_gets_none(path, content):
+    path.write_bytes(content)
+    tracemalloc.start()
+    with pytest.raises(UserError, match="Damaged data file"):
+        formats.read_cifar_python(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**25
+
+
 class Acting:
     """Pickles as a call."""
 
@@ -257,6 +289,8 @@ def test_csv_features_come_in_the_files_order_or_in_the_named_one(path):
         ("", {}, "Damaged data file .* it cannot be read as CSV"),
         ("a,kind\n1,x\n1,2,3,4\n", {}, "Damaged data file .* it cannot be read as CSV"),
         ('a,kind\n"1,x\n', {}, "Damaged data file .* it cannot be read as CSV"),
+        ("," * 100_000, {}, "has more than the 100,000 columns allowed.\nGive such data as an NPZ file."),
+        (f"a{',b' * 30}\n", {}, r"has no column 'kind'.\nColumns: a, b, b.1, .* and 11 more\.$"),
     ],
 )
 def test_a_csv_mistake_names_the_file_and_what_is_there(path, text, options, message):
@@ -289,18 +323,64 @@ def test_a_csv_file_that_cannot_be_meant_is_refused(path, text, features):
 # NPZ
 
 
-def test_npz_reads_back_its_arrays_by_name(tmp_path):
-    np.savez_compressed(tmp_path / "a.npz", x=np.eye(2), y=np.array(["a", "b"]))
-    read = formats.read_npz(tmp_path / "a.npz")
-    assert {name: array.tolist() for name, array in read.items()} == {"x": [[1, 0], [0, 1]], "y": ["a", "b"]}
+def read_npz(path, limit=2**20):
+    return formats.read_npz(path, formats.npz_names(path), limit)
 
 
-def test_an_npz_with_an_object_array_is_refused_and_runs_nothing(tmp_path):
+def npy(shape, kind="|u1", content=b"", version=1):
+    """An NPY file with this header, whatever it holds."""
+    header = f"{{'descr': {kind!r}, 'fortran_order': False, 'shape': {shape}}}".encode()
+    return (
+        b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<H" if version == 1 else "<I", len(header)) + header + content
+    )
+
+
+def npz(path, **members):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(f"{name}.npy", content)
+    return path
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(["u1", "<f4", ">f8", "?", "<U3", "S2"]).flatmap(
+        lambda kind: arrays.arrays(np.dtype(kind), arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4))
+    ),
+    st.booleans(),
+    st.sampled_from([np.savez, np.savez_compressed]),
+)
+def test_npz_reads_back_what_numpy_wrote(path, array, column_major, save):
+    given = np.asfortranarray(array) if column_major and array.ndim else array
+    with open(path, "wb") as stream:
+        save(stream, a=given, b=np.eye(2))
+    assert formats.npz_names(path) == ["a", "b"]
+    read, eye = read_npz(path)
+    assert (read.dtype, read.shape, read.tobytes(), eye.tolist()) == (
+        array.dtype,
+        array.shape,
+        array.tobytes(),
+        [[1, 0], [0, 1]],
+    )
+
+
+@pytest.mark.parametrize("save", [np.savez, np.save], ids=["npz", "npy"])
+def test_an_npz_with_an_object_array_is_refused_and_runs_nothing(path, tmp_path, save):
     folder = tmp_path / "made by the pickle"
-    np.savez(tmp_path / "a.npz", x=np.array([Acting(os.mkdir, (str(folder),))], dtype=object))
-    with pytest.raises(UserError, match="it cannot be read as NPZ"):
-        formats.read_npz(tmp_path / "a.npz")
+    with open(path, "wb") as stream:
+        save(stream, np.array([Acting(os.mkdir, (str(folder),))], dtype=object))
+    with pytest.raises(UserError, match="Damaged data file"):
+        read_npz(path)
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x03\x04", npy((2**40,)), pickle.dumps([1])], ids=["empty", "torn", "npy", "pickle"]
+)
+def test_what_is_no_zip_is_damaged(path, content):
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="it cannot be read as NPZ"):
+        read_npz(path)
 
 
 @pytest.mark.parametrize("cut", [0, 10, 100, -30])
@@ -309,7 +389,46 @@ def test_a_torn_npz_is_damaged(tmp_path, cut):
     content = (tmp_path / "a.npz").read_bytes()
     (tmp_path / "a.npz").write_bytes(content[:cut])
     with pytest.raises(UserError, match="Damaged data file"):
-        formats.read_npz(tmp_path / "a.npz")
+        read_npz(tmp_path / "a.npz")
+
+
+LIES = {
+    "a tebibyte": npy((2**40,)),
+    "more than there is": npy((3,), content=b"12"),
+    "less than there is": npy((3,), content=b"1234"),
+    "no axis of that length": npy((-1,), content=b"1"),
+    "an overflow": npy((2**62, 2**62)),
+    "long texts": npy((3,), "<U100000000", b"123"),
+    "objects": npy((1,), "|O", b"12345678"),
+    "no type": npy((1,), "|x9", b"1"),
+    "a later format": npy((1,), version=3, content=b"1"),
+    "a long header": b"\x93NUMPY\x02\0" + struct.pack("<I", 2**31) + b"{}",
+    "nothing": b"",
+    "deep": npy("(" * 5000 + ")" * 5000),
+}
+
+
+@pytest.mark.parametrize("content", LIES.values(), ids=LIES)
+def test_an_array_that_is_not_what_its_header_says_takes_no_memory(path, content):
+    npz(path, x=content)
+    tracemalloc.start()
+    with pytest.raises(UserError, match="Damaged data file"):
+        read_npz(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**21
+
+
+def test_a_zip_bomb_is_refused_before_it_is_opened(path):
+    npz(path, x=npy((2**26,), content=bytes(2**26)), y=npy((1,), content=b"1"))
+    assert path.stat().st_size < 2**17
+    tracemalloc.start()
+    with pytest.raises(UserError, match=r"announces 67,1\d\d,\d+ bytes of data, more than the 1,048,576 of memory"):
+        read_npz(path)
+    assert formats.read_npz(path, ["y"], 2**20)[0].tolist() == [ord("1")]  # what is not asked for costs nothing
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**21
 
 
 READERS = {
@@ -317,7 +436,7 @@ READERS = {
     "cifar binary": lambda path: formats.read_cifar_binary(path, records=1),
     "cifar python": lambda path: formats.read_cifar_python(path, records=1),
     "csv": lambda path: formats.read_csv(path, "0", None),
-    "npz": formats.read_npz,
+    "npz": read_npz,
 }
 STARTS = [
     b"",

@@ -7,10 +7,10 @@ from tests.small_records import SMALL, network, records
 from trials.datasets import declaration
 from trials.engines.results import Epoch, Figures
 from trials.experiment import Published, Variant
+from trials.journal import Record
 from trials.keys import configuration_key
 from trials.override import override
 from trials.published import rows_of, text_of
-from trials.store import Record
 
 
 def published(value=0.5, runs=1, measured=(), **more):

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.test_evaluation import SELECTING
-from trials import recorded, store
+from trials import journal as journal_lines
+from trials import recorded
 from trials.engines.results import Epoch, TrialResult
 from trials.store import Folder
 from trials.verify import _conclusion, _figures, _told
@@ -43,10 +44,10 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
 def reseal(folder: Path, change) -> None:
     """Changes the journal's entries as somebody would who then seals them anew."""
     journal = folder / "journal.jsonl"
-    entries = [store._checked(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+    entries = [journal_lines.checked(line) for line in journal.read_text(encoding="utf-8").splitlines()]
     for entry in entries:
         change(entry)
-    journal.write_text("".join(map(store._sealed, entries)), encoding="utf-8")
+    journal.write_text("".join(map(journal_lines._sealed, entries)), encoding="utf-8")
 
 
 def test_an_untouched_folder_passes_and_stays_untouched(copy, command):
@@ -149,7 +150,7 @@ def test_another_declaration_is_refused_with_what_differs(copy):
     from trials.errors import UserError
 
     declared = EXPERIMENTS["iris_hidden_units"]
-    record = next(iter(Folder.existing(copy, lock=False).records.values()))
+    record = Folder.existing(copy, lock=False).ordered(declared)[0]
     renamed = dataclasses.replace(record, key={**record.key, "builder": "another"})
     with pytest.raises(UserError, match=r"The builder of mlp units=4 is not .*: it was another, now it is mlp"):
         recorded.configuration(declared, renamed)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trials import statistics
-from trials.store import Record
+from trials.journal import Record
 
 COLUMNS = (
     "family",

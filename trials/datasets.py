@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from trials import formats
+from trials.environment import available_memory
 from trials.errors import UserError, first_line, unknown
 from trials.experiment import DATA_NAMES, Data
 
@@ -215,17 +216,20 @@ def load(data: Data, directory: Path | None = None, base: Path | None = None) ->
     A file's path is relative to `base`, the folder of the experiment's file.
     """
     train, test = _read(data, directory, base)
-    _check_arrays(train, "the data")
+    _check_arrays(train, "The data")
     if test is not None:
-        _check_arrays(test, "the test data")
+        _check_arrays(test, "The test data")
         if train[0].shape[1:] != test[0].shape[1:]:
-            raise UserError(f"Training and test samples differ in shape: {train[0].shape[1:]} and {test[0].shape[1:]}.")
+            raise UserError(
+                f"Training and test samples differ in shape: {train[0].shape[1:]} and {test[0].shape[1:]}.\n"
+                "Both parts must be alike."
+            )
     pieces = [train] if test is None else [train, test]
     x = np.concatenate([part[0] for part in pieces])
     y, classes = _class_indices(np.concatenate([np.asarray(part[1]).reshape(-1) for part in pieces]))
     _check_test_part(data, test is not None)
     if data.labels == "binary" and classes != 2:
-        raise UserError(f"Data.labels is 'binary', but the data has {classes} classes.")
+        raise UserError(f"Data.labels is 'binary', but the data has {classes} classes.\nUse 'index' or 'one_hot'.")
     prepared = _prepared(x, data)
     if not np.isfinite(prepared).all():
         raise UserError(
@@ -259,14 +263,13 @@ def _read(data: Data, directory: Path | None, base: Path | None) -> tuple[Arrays
 
 
 def _from_npz(path: Path) -> tuple[Arrays, Arrays | None]:
-    arrays = formats.read_npz(path)
-    if {"x", "y"} <= arrays.keys():
-        return (arrays["x"], arrays["y"]), None
-    if {"x_train", "y_train", "x_test", "y_test"} <= arrays.keys():
-        return (arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])
-    raise UserError(
-        f"{path} holds {', '.join(arrays) or 'nothing'}.\nAllowed: x and y, or x_train, y_train, x_test and y_test."
-    )
+    there, pair, parts = formats.npz_names(path), ("x", "y"), ("x_train", "y_train", "x_test", "y_test")
+    for names in (pair, parts):
+        if set(names) <= set(there):
+            x, y, *test = formats.read_npz(path, names, available_memory())
+            return (x, y), ((test[0], test[1]) if test else None)
+    listed = ", ".join(there[:20]) + (f" and {len(there) - 20} more" if len(there) > 20 else "")
+    raise UserError(f"{path} holds {listed or 'nothing'}.\nAllowed: x and y, or x_train, y_train, x_test and y_test.")
 
 
 def _called(function: Callable[[], Any]) -> tuple[Arrays, Arrays | None]:
@@ -284,7 +287,8 @@ def _called(function: Callable[[], Any]) -> tuple[Arrays, Arrays | None]:
         return (np.asarray(first), np.asarray(second)), None
     except (TypeError, ValueError, IndexError) as error:
         raise UserError(
-            f"The dataset function '{name}' must return (x, y) or ((x_train, y_train), (x_test, y_test))."
+            f"The dataset function '{name}' must return (x, y) or ((x_train, y_train), (x_test, y_test)). "
+            f"Received: {type(result).__name__}."
         ) from error
 
 
@@ -298,21 +302,26 @@ def _check_arrays(part: Arrays, what: str) -> None:
             "One label a sample: a class index or name, not one-hot."
         )
     if len(x) == 0:
-        raise UserError(f"{what} is empty.")
+        raise UserError(f"{what} is empty: there is no sample in it.")
     if x.dtype.kind == "f" and not np.isfinite(x).all():
-        raise UserError(f"{what} holds {int((~np.isfinite(x)).sum())} values that are NaN or infinite.")
+        raise UserError(
+            f"{what} holds {int((~np.isfinite(x)).sum())} values that are NaN or infinite.\nReplace or remove them."
+        )
 
 
 def _class_indices(y: np.ndarray) -> tuple[np.ndarray, int]:
     try:
         values, indices = np.unique(y, return_inverse=True)
     except TypeError as error:
-        raise UserError("The labels mix kinds that cannot be told apart (text and numbers, or gaps).") from error
+        raise UserError(
+            "The labels mix kinds that cannot be told apart (text and numbers, or gaps).\n"
+            "Give all of them as text, or as numbers."
+        ) from error
     if len(values) < 2:
-        raise UserError(f"The labels hold only one class: {values[0]!r}.")
+        raise UserError(f"The labels hold only one class: {values[0]}.\nAt least two are needed.")
     if y.dtype.kind == "f" and not np.array_equal(values, np.round(values)):
         raise UserError(
-            "The labels are not classes: they hold fractions.\n"
+            f"The labels are not classes: they hold fractions, as {values[values != np.round(values)][0]}.\n"
             "This runner averages accuracies; regression is not supported."
         )
     return indices.astype(np.int32), len(values)

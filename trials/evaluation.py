@@ -8,7 +8,8 @@ from trials import environment, recorded
 from trials.engines.results import Figures, TrialResult, Unit
 from trials.errors import UserError
 from trials.experiment import Experiment
-from trials.store import Folder, Record
+from trials.journal import Record
+from trials.store import Folder
 from trials.tables import grouped
 
 
@@ -20,7 +21,7 @@ def evaluate(folder: Folder, declared: Experiment, directory: Path | None, base:
     """
     records = [record for record in folder.ordered(declared) if record.result.status == "ok"]
     if not records:
-        raise UserError(f"No trial in {folder.path} ended well: there are no weights to measure.")
+        raise UserError(f"No trial in {folder.path} ended well: there are no weights to measure.\nRun the experiment.")
     contents = {id(record): _weights(folder, record) for record in records}
     groups = [(recorded.configuration(declared, group[0]), group) for group in grouped(records)]
     samples = recorded.samples(folder, declared, directory, base)

@@ -29,6 +29,8 @@ RESERVED = {
     *METRICS,
 }
 "Columns of the tables, and a family of comparisons: no swept hyperparameter can have one of these names."
+LONGEST_NAME = 100
+RESERVED_NAMES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 LABELS = ("index", "one_hot", "binary")
 Builder = Callable[..., Any]
 Identifier = str | Mapping[str, Any]
@@ -37,6 +39,18 @@ Identifier = str | Mapping[str, Any]
 def require(condition: bool, message: str) -> None:
     if not condition:
         raise UserError(message)
+
+
+def _file_name(kind: str, name: str, signs: str) -> None:
+    """Names become those of files and folders on any system, and cells that no spreadsheet takes for formulas."""
+    listed = " and ".join([", ".join(f"'{sign}'" for sign in signs[:-1]), f"'{signs[-1]}'"])
+    require(
+        bool(re.fullmatch(rf"\w[\w{re.escape(signs)}]{{0,{LONGEST_NAME - 1}}}", name)),
+        f"{kind}'s name is made of at most {LONGEST_NAME} letters, digits, {listed}; the first is a letter, a digit or "
+        f"'_'. Received: {name!r:.120}.",
+    )
+    reserved = name.partition(".")[0].upper() in RESERVED_NAMES or name.endswith(".")
+    require(not reserved, f"{kind}'s name must not be one that Windows reserves, nor end with '.'. Received: {name!r}.")
 
 
 def _positive(name: str, value: Any) -> None:
@@ -85,7 +99,9 @@ class Data:
     without arguments that returns `(x, y)` or `((x_train, y_train), (x_test, y_test))`.
     Steps are applied in the order of the fields: resize (Pillow's bilinear, in the data's own
     type), divide by `scale`, split, then subtract `mean` and divide by `std` (a number, or one a
-    channel; `"train"` computes them on the training part alone).
+    channel; `"train"` computes them on the training part alone; a feature or channel that is constant
+    there is not divided). A training part that lacks a class of the data is an error, except where every
+    trial draws its own split: there a rare class may be missing by chance.
     """
 
     source: str | Callable[[], Any]
@@ -168,6 +184,11 @@ class Protocol:
     `select` says which epoch's weights are reported; `patience` stops a trial after so many
     epochs without improvement of that validation figure. `evaluate_every` makes the reported test
     figures the mean of evaluations after every so many epochs of one trajectory.
+
+    As in Keras's fit, a batch larger than the training part is the whole of it, and the last batch of an
+    epoch holds what is left, be it one sample: a batch norm then sees no variance and gives its beta.
+    A trial whose loss becomes NaN or infinite, in training, validation or test, ends as `diverged`; no
+    figure of it is averaged, whatever its earlier epochs were.
     """
 
     epochs: int
@@ -198,10 +219,16 @@ class Protocol:
             raise unknown("Protocol.select", str(self.select), SELECTIONS)
         if self.patience is not None:
             _positive("patience", self.patience)
-            require(self.select != "last", "patience needs select='validation_accuracy' or 'validation_loss'.")
+            require(
+                self.select != "last",
+                "patience needs select='validation_accuracy' or 'validation_loss'. Received: 'last'.",
+            )
         if self.evaluate_every is not None:
             _positive("evaluate_every", self.evaluate_every)
-            require(self.select == "last", "evaluate_every reports a trajectory: it cannot be combined with select.")
+            require(
+                self.select == "last",
+                f"evaluate_every reports a trajectory: it needs select='last'. Received: {self.select!r}.",
+            )
 
     def steps(self, samples: int) -> int:
         """Updates of the weights in a whole training on so many samples, unless it stops early."""
@@ -239,10 +266,7 @@ class Variant:
     data: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        require(
-            bool(re.fullmatch(r"[\w.+-]+", self.name)),
-            f"A variant's name is made of letters, digits, '_', '.', '+' and '-'. Received: {self.name!r}.",
-        )
+        _file_name("A variant", self.name, "_.+-")
         require(
             inspect.isfunction(self.builder),
             f"Variant '{self.name}': the builder must be a function. Received: {self.builder!r}.",
@@ -340,12 +364,9 @@ class Experiment:
     published: tuple[Published, ...] = ()
 
     def __post_init__(self) -> None:
-        require(
-            bool(re.fullmatch(r"\w[\w.-]*", self.name)),
-            f"An experiment's name is made of letters, digits, '_', '.' and '-'. Received: {self.name!r}.",
-        )
+        _file_name("An experiment", self.name, "_.-")
         _positive("trials", self.trials)
-        require(bool(self.variants), f"Experiment '{self.name}' has no variants.")
+        require(bool(self.variants), f"Experiment '{self.name}' has no variants.\nDeclare at least one.")
         names = [variant.name for variant in self.variants]
         require(len(set(names)) == len(names), f"Experiment '{self.name}': variant names repeat: {', '.join(names)}.")
         for name, values in self.sweep.items():
@@ -359,14 +380,18 @@ class Experiment:
             validated = "validation" in protocol.record or protocol.select != "last"
             require(
                 not validated or configuration.data.validation_fraction is not None,
-                f"Experiment '{self.name}' uses a validation split, but its data declares no validation_fraction.",
+                f"Experiment '{self.name}' uses a validation split, but its data declares no validation_fraction.\n"
+                "Declare one, as Data(..., validation_fraction=0.1).",
             )
 
     def _check_swept(self, name: str, values: tuple[Any, ...]) -> None:
         if name not in self.settable():
             raise unknown("option", name, self.settable())
-        require(name not in RESERVED, f"'{name}' cannot be swept: the tables use that name for something else.")
-        require(len(values) > 0, f"Option '{name}' has no values.")
+        require(
+            name not in RESERVED,
+            f"'{name}' cannot be swept: the tables use that name for something else.\nGive it one value.",
+        )
+        require(len(values) > 0, f"Option '{name}' has no values.\nGive some, or do not sweep it.")
         _plain(f"Option '{name}'", values)
         repeated = [value for index, value in enumerate(values) if value in values[:index]]
         require(not repeated, f"Option '{name}' has a value twice: {repeated[:1]}.")

@@ -9,8 +9,8 @@ from tabulate import tabulate
 from trials import statistics
 from trials.datasets import declaration
 from trials.experiment import Configuration, Experiment, Published
+from trials.journal import Record, Row, epoch_row
 from trials.keys import configuration_place, difference, differences
-from trials.store import Record, Row, epoch_row
 from trials.tables import grouped
 
 COLUMNS = (

@@ -8,8 +8,9 @@ from typing import Any
 from trials import datasets, environment
 from trials.errors import UserError
 from trials.experiment import Configuration, Experiment
+from trials.journal import Record
 from trials.keys import as_trained, at, difference, differences, plain
-from trials.store import Folder, Record
+from trials.store import Folder
 
 
 def configuration(declared: Experiment, record: Record) -> Configuration:
@@ -20,12 +21,20 @@ def configuration(declared: Experiment, record: Record) -> Configuration:
     key = record.key
     here = at(key, declared)
     if here is None:
-        raise UserError(f"The experiment '{declared.name}' has no variant '{key['variant']}' any more.")
+        raise UserError(
+            f"The experiment '{declared.name}' has no variant '{key['variant']}' any more.\nDeclare it as it was."
+        )
     found = as_trained(key, here)
     for part, (then, now) in differences(key, found).items():
         if part == "source":
-            raise UserError(f"The builder '{key['builder']}' is not the one that was trained: its file has changed.")
-        raise UserError(f"The {part} of {found.label} is not what was trained: it was {then}, now it is {now}.")
+            raise UserError(
+                f"The builder '{key['builder']}' is not the one that was trained: its file has changed.\n"
+                "run.json names the commit."
+            )
+        raise UserError(
+            f"The {part} of {found.label} is not what was trained: it was {then}, now it is {now}.\n"
+            "Declare it as it was."
+        )
     return found
 
 
@@ -36,7 +45,9 @@ def samples(folder: Folder, declared: Experiment, directory: Path | None, base: 
         folder.header["data checksum"],
         folder.header["data"],
     ):
-        raise UserError(f"The data of '{declared.name}' is not what {folder.path} was trained and tested on.")
+        raise UserError(
+            f"The data of '{declared.name}' is not what {folder.path} was trained and tested on.\nGive that data."
+        )
     return found
 
 

@@ -13,8 +13,9 @@ from tabulate import tabulate
 from trials import comparisons, published, statistics
 from trials.errors import UserError
 from trials.experiment import Experiment
+from trials.journal import Record, Row
 from trials.splits import counts
-from trials.store import Folder, Record, Row
+from trials.store import Folder
 from trials.tables import grouped, write_tables
 
 MOST_COMPARISONS = 20
@@ -115,7 +116,7 @@ def summary_table(summary: Sequence[Row], swept: Sequence[str]) -> str:
         lines.append(
             [
                 *([row["variant"]] if several else []),
-                *(row[name] for name in swept),
+                *(row.get(name) for name in swept),
                 row["n"],
                 *([row["failed"]] if failed else []),
                 _figure(row["test_accuracy_mean"]),

@@ -148,7 +148,7 @@ class _Driver:
 
     def run(self) -> int:
         self.started = time.time()
-        self._tell(self.folder.problems)
+        self._tell(self.folder.news())
         missing = sum(len(unit.seeds) for unit in self.units)
         total = len(self.experiment.configurations()) * self.experiment.trials
         if total > missing:
@@ -232,6 +232,7 @@ class _Driver:
         from trials.progress import Progress
 
         self.folder.begin(device)
+        self._tell(self.folder.news())
         self.earlier = self.folder.earlier_runs()
         self._write_run_record()
         self.progress = Progress(self.settings.quiet)
@@ -244,7 +245,7 @@ class _Driver:
         self.progress.epochs(count)
 
     def on_result(self, unit: Any, result: Any) -> None:
-        from trials.store import Record
+        from trials.journal import Record
 
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self.folder.add(Record(self.keys[unit.index], result, now, platform.node()))
@@ -275,6 +276,7 @@ class _Driver:
 
         folder = self.folder
         written = report.write(folder, self.declared, (len(self.samples.y), self.samples.fixed_test))
+        self._tell(folder.news())
         failed = report.failures(folder.ordered(self.declared))
         number = f"{textwrap.fill(self.number, 100)}\n\n" if self.number else ""
         self._say(f"{written.text}\n\n{number}".rstrip("\n") + "\n")

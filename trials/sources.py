@@ -53,7 +53,8 @@ def load_file(path: Path) -> tuple[types.ModuleType, str]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
-        raise UserError(f"The file {path} cannot be read: {error}.") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"The file {path} cannot be read: {why}.") from error
     module = f"user_file_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     try:
         return load_source(module, path, text), text
@@ -89,7 +90,10 @@ def source_hash(function: Callable[..., Any]) -> str:
     except TypeError:
         path = None
     if module is None or path is None:
-        raise UserError(f"The builder {function!r} comes from no file: its results could not be told apart later.")
+        raise UserError(
+            f"The builder {function!r} comes from no file: its results could not be told apart later.\n"
+            "Define it with def in a file."
+        )
     digest = hashlib.sha256()
     for tree in _trees(module, Path(path).parent.resolve()):
         digest.update(ast.dump(tree).encode())

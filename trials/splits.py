@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from trials.datasets import Arrays, Samples
-from trials.errors import UserError
+from trials.errors import UserError, first_line
 from trials.experiment import Data
 from trials.seeds import Stream, integer
 
@@ -44,14 +44,20 @@ def _divide(
     indices: np.ndarray, y: np.ndarray, held_out: int, state: int, stratified: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     if held_out >= len(indices):
-        raise UserError(f"A split of {held_out} from {len(indices)} samples leaves none to train on.")
+        raise UserError(
+            f"A split of {held_out} from {len(indices)} samples leaves none to train on.\n"
+            "Lower Data.test_fraction or Data.validation_fraction."
+        )
     if stratified:
         from sklearn.model_selection import train_test_split
 
         try:
             kept, out = train_test_split(indices, test_size=held_out, random_state=state, stratify=y[indices])
         except ValueError as error:
-            raise UserError(f"The data cannot be split evenly over its classes: {error}") from error
+            raise UserError(
+                f"The data cannot be split evenly over its classes: {first_line(error)}\n"
+                "Give more samples of the rare classes, or declare stratified=False."
+            ) from error
         return kept, out
     order = np.random.RandomState(state).permutation(len(indices))  # as scikit-learn's ShuffleSplit
     return indices[order[held_out:]], indices[order[:held_out]]
@@ -67,11 +73,31 @@ def _normalized(parts: dict[str, Arrays], data: Data) -> dict[str, Arrays]:
     std = x.std(axes, np.float64) if data.std == "train" else np.asarray(data.std, np.float64)
     for name, value in (("mean", mean), ("std", std)):
         if value.shape not in ((), x.shape[-1:]):
-            raise UserError(f"Data.{name} has {value.size} values, the data {x.shape[-1]} channels or features.")
+            raise UserError(
+                f"Data.{name} has {value.size} values, the data {x.shape[-1]} channels or features.\n"
+                "Give one number, or as many."
+            )
     if data.std == "train":  # a constant feature carries nothing, whatever it is divided by
         std = np.where(x.min(axes) == x.max(axes), 1.0, std)
     mean, std = mean.astype(np.float32), std.astype(np.float32)
-    return {name: (((x - mean) / std).astype(np.float32), y) for name, (x, y) in parts.items()}
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # told below
+        scaled = {name: (((x - mean) / std).astype(np.float32), y) for name, (x, y) in parts.items()}
+    if not all(np.isfinite(x).all() for x, _ in scaled.values()):
+        raise UserError(
+            "The data holds numbers that float32 cannot hold once Data.mean is subtracted and Data.std divides.\n"
+            "Set Data.scale, or other values of Data.mean and Data.std."
+        )
+    return scaled
+
+
+def check_classes(y: np.ndarray, classes: int, label: str) -> None:
+    """Raises UserError where training labels, encoded in any way, lack a class: it would be tested but never learnt."""
+    there = len(np.unique(y, axis=0))
+    if there < classes:
+        raise UserError(
+            f"The training part holds samples of only {there} of the data's {classes} classes ({label}).\n"
+            "Set Data.stratified or another Data.split_seed, or leave out the classes that are too rare."
+        )
 
 
 def _encoded(parts: dict[str, Arrays], data: Data, classes: int) -> dict[str, Arrays]:

@@ -2,47 +2,30 @@
 
 import contextlib
 import csv
-import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from filelock import FileLock, Timeout
 
-from trials.engines.results import Epoch, Figures, TrialResult
+from trials import written
+from trials.engines.results import TrialResult
 from trials.errors import UserError
-from trials.experiment import BATCH_LOSS, Configuration, Experiment
-from trials.keys import (
-    Place,
-    at,
-    configuration_place,
-    difference,
-    differences,
-    place,
-    plain,
-    weights_name,
+from trials.experiment import Configuration, Experiment
+from trials.journal import (
+    Record,
+    Row,
+    checked,
+    first_header,
+    header_line,
+    header_of,
+    is_complete,
+    record_of,
+    trial_line,
 )
-
-Row = Mapping[str, Any]
-SEAL = ', "sha256": "'
-"Ahead of a journal line's last value: the checksum of the line without it."
-
-
-@dataclass(frozen=True)
-class Record:
-    """A finished trial as the journal holds it."""
-
-    key: Mapping[str, Any]
-    result: TrialResult
-    finished: str
-    host: str
-
-    @property
-    def place(self) -> Place:
-        return place(self.key)
+from trials.keys import Place, at, configuration_place, difference, differences, plain, weights_name
 
 
 class Folder:
@@ -63,6 +46,11 @@ class Folder:
     def journal(self) -> Path:
         return self.path / "journal.jsonl"
 
+    def news(self) -> list[str]:
+        """What is to be told of the folder and was not told before."""
+        told, self.problems = self.problems, []
+        return told
+
     @classmethod
     def existing(cls, path: Path, lock: bool = True) -> "Folder":
         """The results that are in `path`, whatever was asked for, locked unless they are only to be looked at.
@@ -74,11 +62,14 @@ class Folder:
                 f"{path} holds no results: it has no journal.jsonl.\n"
                 "Give the folder that a run has written, as results/iris_hidden_units."
             )
-        with open(path / "journal.jsonl", encoding="utf-8", errors="replace") as lines:
-            entry = _checked(next(lines, ""))
-        if entry is None or entry["record"] != "header":
-            raise UserError(f"{path} holds no results that can be read: the first line of its journal is damaged.")
-        folder = cls(path, entry["header"])
+        header = first_header(path / "journal.jsonl") or _in_run_json(path)
+        if header is None or not is_complete(header):
+            why = "its journal has lost its first line" if header is None else "another version has written it"
+            raise UserError(
+                f"{path} holds no results that can be read: {why}.\n"
+                "Run the experiment with --fresh, which moves the folder aside and deletes nothing."
+            )
+        folder = cls(path, header)
         if lock:
             folder.read()
         else:
@@ -130,27 +121,37 @@ class Folder:
             raise self._unwritable(error.strerror or str(error)) from error
 
     def _read_journal(self) -> None:
-        header: Mapping[str, Any] | None = None
+        damaged, foreign = [], []
         keys: dict[str, Mapping[str, Any]] = {}
         with open(self.journal, encoding="utf-8", errors="replace") as lines:
             for number, line in enumerate(lines, 1):
-                entry = _checked(line)
+                entry = checked(line)
                 if entry is None:
-                    self.problems.append(
-                        f"{self.journal}, line {number}: damaged or unfinished, left out; its trial runs again."
-                    )
-                elif entry["record"] == "header":
-                    header = entry["header"]
+                    damaged.append(number)
+                elif (header := header_of(entry)) is not None:
+                    self._has_header = True
+                    self._compare(header)
+                elif (record := record_of(entry, keys)) is not None:
+                    self._keep(record)
                 else:
-                    self._keep(_record(entry, keys))
-        self._has_header = header is not None
-        if header is not None:
-            self._compare(header)
-        elif self.records:
+                    foreign.append(number)
+        for numbers, what in ((damaged, "damaged or unfinished"), (foreign, "not as this version writes it")):
+            if numbers:
+                self.problems.append(
+                    f"{self.journal}, {_lines(numbers)}: {what}, left out; a trial that no other line holds runs again."
+                )
+        if self.records and not self._has_header:
+            self._recover_header()
+
+    def _recover_header(self) -> None:
+        """The line that says how all trials were run is lost: run.json says it too."""
+        header = _in_run_json(self.path)
+        if header is None:
             raise UserError(
                 f"{self.journal} has lost its first line, which says how its trials were run.\n"
                 "Move it aside with --fresh."
             )
+        self._compare({name: header[name] for name in (*self.header, "device") if name in header})
 
     def _keep(self, record: Record) -> None:
         """The latest counts, but what failed never takes the place of what ended well."""
@@ -213,7 +214,7 @@ class Folder:
         if not record.result.weights_sha256 or not path.is_file():
             return None
         content = path.read_bytes()
-        return content if hashlib.sha256(content).hexdigest() == record.result.weights_sha256 else None
+        return content if written.checksum(content) == record.result.weights_sha256 else None
 
     def begin(self, device: str) -> None:
         """Makes the folder ready for results; the old one goes aside where a fresh start was asked for.
@@ -231,22 +232,23 @@ class Folder:
                 self._take_lock()
                 if self.journal.is_file():
                     raise UserError(f"Another run has begun in {self.path} meanwhile.\nRun the command again.")
-            if self._is_torn():
-                self._append("\n")
+            self._mend_end()
             if not self._has_header:
-                self.journal.write_text("", encoding="utf-8")  # or what a killed run had begun stays its first line
-                self._append(_sealed({"record": "header", "header": self.header}))
+                self._append(header_line(self.header))
         except OSError as error:
             raise self._unwritable(error.strerror or str(error)) from error
         self._begun = True
 
-    def _is_torn(self) -> bool:
-        """Whether the journal ends within a line."""
-        if not self.journal.is_file() or not self.journal.stat().st_size:
-            return False
-        with open(self.journal, "rb") as journal:
-            journal.seek(-1, os.SEEK_END)
-            return journal.read() != b"\n"
+    def _mend_end(self) -> None:
+        """Lets the next line begin anew, where a killed run has left half a one; half a first line goes."""
+        self.journal.touch()
+        with open(self.journal, "rb+") as journal:
+            size = journal.seek(0, os.SEEK_END)
+            journal.seek(max(0, size - 1))
+            if size and journal.read() != b"\n":
+                journal.seek(0)
+                something = b"\n" in journal.read() or self._has_header or self.records
+                journal.write(b"\n") if something else journal.truncate(0)
 
     def _move_aside(self) -> None:
         number = 1
@@ -261,16 +263,13 @@ class Folder:
 
         Raises UserError where they cannot be written; the figures are kept where only the weights cannot be.
         """
-        result = {**asdict(record.result), "curve": [epoch_row(epoch) for epoch in record.result.curve]}
-        weights = result.pop("weights")
-        entry = {"key": record.key, "result": result, "finished": record.finished, "host": record.host}
         try:
             try:
-                if weights:
-                    self._write_weights(weights_name(record.key, record.result.trial), weights)
+                if record.result.weights:
+                    self._write_weights(weights_name(record.key, record.result.trial), record.result.weights)
                     record.result.weights = b""
             finally:
-                self._append(_sealed({"record": "trial", **entry}))
+                self._append(trial_line(record))
         except OSError as error:
             raise self._unwritable(f"{error.strerror or error} ({error.filename or self.journal})") from error
         self._keep(record)
@@ -278,12 +277,7 @@ class Folder:
     def _write_weights(self, name: str, content: bytes) -> None:
         folder = self.path / "weights"
         folder.mkdir(exist_ok=True)
-        partial = folder / f".{name}.part"
-        with open(partial, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(folder / name)
+        written.replace(folder / name, content)
 
     def _append(self, line: str) -> None:
         """Adds to the journal that is there: one made anew, because someone removed it, would lack its first line."""
@@ -313,14 +307,27 @@ class Folder:
         return sorted(self.records.values(), key=order)
 
     def write_table(self, name: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
-        """One CSV file, replaced as a whole. Floats read back exactly; None is an empty cell."""
+        """One CSV file, replaced as a whole. Floats read back exactly; None is an empty cell.
+
+        One that somebody has edited is kept under another name.
+        """
 
         def write(stream: TextIO) -> None:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(columns)
             writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
 
-        self._replace(name, write)
+        with self._writing(name):
+            self._tell_edited(name, written.replace_table(self.path / name, write))
+
+    def remove_table(self, name: str) -> None:
+        """Takes away a table that no trial fills any more."""
+        with self._writing(name):
+            self._tell_edited(name, written.remove_table(self.path / name))
+
+    def _tell_edited(self, name: str, aside: Path | None) -> None:
+        if aside is not None:
+            self.problems.append(f"{self.path / name} was not as it had been written: it is kept as {aside.name}.")
 
     def earlier_runs(self) -> list[Any]:
         """What run.json says of the runs before this one."""
@@ -335,60 +342,31 @@ class Folder:
 
     def write_json(self, name: str, content: Any) -> None:
         text = json.dumps(content, indent=2, default=str) + "\n"
-        self._replace(name, lambda stream: stream.write(text))
+        with self._writing(name):
+            written.replace(self.path / name, text.encode())
 
-    def _replace(self, name: str, write: Callable[[TextIO], object]) -> None:
-        """Writes a file as a whole or not at all. Raises UserError where it cannot be written."""
-        partial = self.path / f".{name}.part"
+    @contextlib.contextmanager
+    def _writing(self, name: str) -> Iterator[None]:
+        """Raises UserError where the file cannot be written."""
         try:
-            with open(partial, "w", encoding="utf-8", newline="") as stream:
-                write(stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(self.path / name)
+            yield
         except OSError as error:
             raise self._unwritable(f"{error.strerror or error} ({name})") from error
 
 
-def epoch_row(epoch: Epoch) -> dict[str, Any]:
-    """One epoch of a learning curve as epochs.csv and the journal hold it."""
-    row: dict[str, Any] = {"epoch": epoch.epoch, "train_accuracy": epoch.train_accuracy, "train_loss": epoch.train_loss}
-    for name in ("validation", "test"):
-        figures: Figures | None = getattr(epoch, name)
-        if figures is not None:
-            row |= {f"{name}_accuracy": figures.accuracy, f"{name}_loss": figures.loss}
-    if epoch.test is not None and epoch.test.loss_over_batches is not None:
-        row[BATCH_LOSS] = epoch.test.loss_over_batches
-    return row
+def _in_run_json(path: Path) -> Mapping[str, Any] | None:
+    """The header as run.json repeats it; None where it does not."""
+    try:
+        record = json.loads((path / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) and is_complete(record) else None
 
 
-def _epoch(row: Row) -> Epoch:
-    def figures(name: str) -> Figures | None:
-        if f"{name}_accuracy" not in row:
-            return None
-        return Figures(row[f"{name}_accuracy"], row[f"{name}_loss"], row.get(BATCH_LOSS) if name == "test" else None)
-
-    return Epoch(row["epoch"], row["train_loss"], row["train_accuracy"], figures("validation"), figures("test"))
-
-
-def _record(entry: Mapping[str, Any], keys: dict[str, Mapping[str, Any]]) -> Record:
-    """A journal line's record; `keys` holds those read so far, so that equal ones take memory once."""
-    key = keys.setdefault(json.dumps(entry["key"], sort_keys=True), entry["key"])
-    result = {**entry["result"], "curve": [_epoch(row) for row in entry["result"]["curve"]]}
-    return Record(key, TrialResult(**result), entry["finished"], entry["host"])
-
-
-def _sealed(entry: Mapping[str, Any]) -> str:
-    text = json.dumps(entry, sort_keys=True)
-    return f'{text[:-1]}{SEAL}{hashlib.sha256(text.encode()).hexdigest()}"}}\n'
-
-
-def _checked(line: str) -> dict[str, Any] | None:
-    """A journal line's content, or None if it is torn or changed."""
-    start, _, seal = line.rstrip("\n").rpartition(SEAL)
-    text = start + "}"
-    sound = seal == hashlib.sha256(text.encode()).hexdigest() + '"}'
-    return json.loads(text) if sound else None
+def _lines(numbers: Sequence[int]) -> str:
+    named = ", ".join(map(str, numbers[:3]))
+    more = f" and {len(numbers) - 3:,} more" if len(numbers) > 3 else ""
+    return f"line{'s' if len(numbers) > 1 else ''} {named}{more}"
 
 
 def _sortable(value: Any) -> tuple[bool, Any]:

@@ -5,7 +5,8 @@ from typing import Any
 
 from trials import statistics
 from trials.experiment import BATCH_LOSS, METRICS, Experiment
-from trials.store import Folder, Record, Row, epoch_row
+from trials.journal import Record, Row, epoch_row
+from trials.store import Folder
 
 RESULT_COLUMNS = ("trial", "seed", "status", "epochs", "best_epoch", *METRICS, "parameters", "error")
 BINOMIAL = "test_accuracy_binomial_se"
@@ -37,7 +38,7 @@ def write_tables(folder: Folder, experiment: Experiment, test_size: int | None =
             (row for record in records for row in _batch_norm_rows(record)),
         )
     else:
-        (folder.path / "batch_norm.csv").unlink(missing_ok=True)
+        folder.remove_table("batch_norm.csv")
     folder.write_table(
         "timings.csv", (*which, *TIMING_COLUMNS), (_trial_row(experiment.name, record) for record in records)
     )

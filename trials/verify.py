@@ -8,7 +8,8 @@ from trials import environment, recorded
 from trials.engines.results import TrialResult, Unit
 from trials.errors import UserError
 from trials.experiment import Experiment
-from trials.store import Folder, Record, epoch_row
+from trials.journal import Record, epoch_row
+from trials.store import Folder
 from trials.tables import grouped
 
 TOLD = 3

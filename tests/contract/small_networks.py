@@ -102,6 +102,7 @@ EXPERIMENTS = [
         name="sgd momentum",
         optimizer={"class_name": "SGD", "config": {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}},
     ),
+    case(batch_norm, name="one left over", batch_size=38),  # of 115 samples
     case(dropout),
     case(dropout_before_pooling),
     case(weight_decay),

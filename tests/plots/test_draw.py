@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import pytest
 
 from tests.conftest import ROOT
 from tests.plots.small_tables import BATCH_NORM, EPOCHS, PLAIN, SUMMARY, SWEEP, TRIALS
 from trials import plots
+from trials.page.figures import local
 from trials.plots.tables import read
 
 
@@ -81,3 +83,21 @@ def test_an_outdated_figure_goes_and_a_users_own_stays(folder):
     assert sorted(each.name for each in (path / "figures").iterdir()) == ["mine.svg", "sweep.svg"]
     assert (path / "figures" / "mine.svg").read_text() == "old"
     assert (path / "figures" / "sweep.svg").read_text() != "old"
+
+
+HOSTILE = [r"$\frac$", "\x01\x02\x7f", "-->", "]]>", "<script>&'", "%s{}\\", "名前\ufffe", "=1+1", "x" * 99]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+@pytest.mark.parametrize("tables", [PLAIN, SWEEP], ids=["plain", "sweep"])
+def test_a_name_of_any_letters_is_drawn_as_text(folder, tables, text):
+    """Names of variants and of what was swept; what is drawn is XML, and holds nothing but shapes."""
+    named = {
+        name: [line.replace("mlp", text).replace("units", text) for line in lines] for name, lines in tables.items()
+    }
+    path = folder(named)
+    drawn = plots.draw(path, read(path))
+    assert drawn
+    for drawing in drawn.values():
+        tags = {local(element.tag) for element in ElementTree.fromstring(drawing.svg).iter()}
+        assert not {"script", "text", "image"} & tags

@@ -12,7 +12,7 @@ from trials.engines.model import blueprint, check_model, fresh_model, load_weigh
 from trials.engines.results import Figures, TrialResult, Unit
 from trials.engines.trial import OnEpoch, figures, run_trial
 from trials.errors import UnsupportedError, UserError, first_line
-from trials.splits import Parts, split
+from trials.splits import Parts, check_classes, split
 
 ENGINES = {
     "graph": "an epoch is one TensorFlow graph call, traced once for all seeds (default)",
@@ -55,6 +55,8 @@ class Trainer:
         """
         seed = unit.seeds[0][1]
         x, y = self._split(unit, seed)["train"]
+        if not unit.configuration.data.resampled:  # a split of a trial's own may lack one by chance
+            check_classes(y, self.samples.classes, unit.configuration.label)
         model = fresh_model(unit.configuration, x.shape[1:], self.samples.classes, seed)
         drawing = _blueprint(model)
         check_model(model, unit.configuration, x[:2], y[:2], self.samples.classes)

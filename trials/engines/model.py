@@ -87,10 +87,16 @@ def weights_file(model: Any) -> bytes:
 
 
 def load_weights_file(model: Any, content: bytes) -> None:
-    """Puts such weights into a model of the same builder and options."""
+    """Puts such weights into a model of the same builder and options; nothing else in the file is read or run.
+
+    Raises UserError where they are none, or not this model's.
+    """
     with _file_without_optimizer(model) as path:
         path.write_bytes(content)
-        model.load_weights(path)
+        try:
+            model.load_weights(path)
+        except Exception as error:  # a file of another kind fails in any way
+            raise UserError(f"A kept weights file does not fit its model: {first_line(error)[:200]}.") from error
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from typing import Any
 from trials.page.grid import Grid
 from trials.plots.tables import Row
 
+KINDS = {**dict.fromkeys(("data", "git", "machine", "versions"), dict), "messages": list, "earlier runs": list}
+
 
 def swept_columns(rows: Sequence[Row]) -> list[str]:
     """The swept hyperparameters, which trials.csv has between variant and trial."""
@@ -25,10 +27,13 @@ def failures(rows: Sequence[Row]) -> Grid | None:
 
 
 def run(folder: Path) -> dict[str, Any]:
-    """run.json; empty where there is none that can be read."""
+    """run.json, as far as it is what a run writes; empty where there is none that can be read."""
     try:
-        return dict(json.loads((folder / "run.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        found = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        earlier = [run for run in found.get("earlier runs", []) if isinstance(run["command"], str)]
+        found["earlier runs"] = earlier
+        return {name: value for name, value in found.items() if isinstance(value, KINDS.get(name, str))}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 
@@ -55,7 +60,7 @@ def facts(record: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, str]:
             if machine.get(name)
         ),
         "experiment file": record.get("experiment file") or "",
-        "messages": " ".join(record.get("messages", [])),
+        "messages": " ".join(map(str, record.get("messages", []))),
     }
     return {name: text for name, text in found.items() if text}
 

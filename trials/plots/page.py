@@ -53,8 +53,9 @@ def look(index: int) -> dict[str, Any]:
 
 
 def shown(text: str) -> str:
-    """The text with what the font may lack as escapes, such as \\u4e2d."""
-    return text.encode("latin-1", "backslashreplace").decode("latin-1")
+    """The text with what the font may lack, and what no XML may hold, as escapes such as \\u4e2d or \\x01."""
+    text = text.encode("latin-1", "backslashreplace").decode("latin-1")
+    return "".join(letter if letter.isprintable() or letter == "\n" else f"\\x{ord(letter):02x}" for letter in text)
 
 
 def wrapped(text: str, width: int) -> str:

@@ -1,0 +1,121 @@
+"""Mistakes on the command line and in users' files, and machines that lack something."""
+
+from tests.errors.case import Case, own, told
+from trials import environment, sources
+
+DEEP = """
+def deep():
+    import keras
+    class Own(keras.Model):
+        def call(self, x): return x
+    return Own(name="deep")
+"""
+SHARING = own("experiment()")["own.py"] + "import shared"
+COMMANDS = [
+    told("--trails 3", "--trails", "--help"),
+    told("--experiment iris_hiden_units", "'iris_hiden_units'", "Did you mean 'iris_hidden_units'?"),
+    told("--experiment iris_hidden_units --trials 0", "'0'", "at least 1", "--help"),
+    told("--experiment iris_hidden_units --results=", "must name a folder", "''"),
+    told("--experiment iris_hidden_units --workers 2 --executor inline", "--workers", "--executor inline"),
+    told("--experiment iris_hidden_units iris_hidden_units", "'iris_hidden_units'", "twice"),
+    told("--experiment iris_hidden_units --data-dir nowhere", "'nowhere'", "--data-dir"),
+    told("--experiment iris_hidden_units --device gpu", "--device cpu", patches={"glob.glob": lambda pattern: []}),
+    told("--experiment iris_hidden_units --set unit=3", "'unit'", "'units'", "Allowed: "),
+    told("--experiment iris_hidden_units --variants mpl", "'mpl'", "'mlp'"),
+    told("--experiment iris_hidden_units --set epochs=2 --epochs 3", "twice", "--epochs", "--set epochs"),
+    told("--experiment iris_hidden_units --set units", "'units'", "NAME=V1,V2"),
+    told("--experiment iris_hidden_units --set units=1,", "'units=1,'", "NAME=START:STOP:STEP"),
+    told("--experiment iris_hidden_units --set units=1:9:0", "units=1:9:0", "100,000"),
+    told("--experiment iris_hidden_units --set units=3 --set units=4", "units", "twice", "--set units=V1,V2"),
+    told("--trials 3", "--trials", "--experiment NAME"),
+    told("--experiment iris_hidden_units --dtype float16", "--dtype", "--describe NAME"),
+    told("--list zzz*", "'zzz*'", "Allowed: "),
+    told("--check lenet6", "'lenet6'", "'lenet'"),
+    told("--check conv_block", "'conv_block'", "--describe conv_block"),
+    told("--check own.py", "'own.py'", "FILE.py:BUILDER"),
+    told("--check own.py:nett", "'nett'", "'net'", files=own("experiment()")),
+    told("--check lenet5 --set units=3,4", "units=3", "one value", "Received 2"),
+    told("--describe lenet5 --dtype float15", "'float15'", "'float16'"),
+    told("--describe lenet5 --training adman", "'adman'", "'adamax'"),
+    told("--describe lenet5 --csv no/t.csv", "'no'", "no folder"),
+    told("--describe lenet5 --csv .", "cannot be written", "Is a directory"),
+    told("--describe lenet5 --set unit=3", "'unit'", "Allowed: "),
+    told(
+        "--describe own.py:net",
+        "'net'",
+        "--input-shape",
+        files=own("experiment(variants=(Variant('v', other),))", "def other(*, input_shape, classes): pass"),
+    ),
+    told(
+        "--describe own.py:bare --classes 3",
+        "'bare'",
+        "no classes",
+        "--classes",
+        files=own("experiment()", "def bare(): pass"),
+    ),
+    told("--describe own.py:net", "net", "never built", files=own("experiment()")),
+    told("--describe own.py:none", "'none'", "keras.Model", "NoneType", files=own("experiment()", "def none(): pass")),
+    told(
+        "--describe own.py:deep",
+        "'deep'",
+        "functional and sequential",
+        files=own(
+            "experiment()",
+            DEEP,
+        ),
+    ),
+    told(
+        "--experiment iris_hidden_units --executor inline",
+        "not installed",
+        "pip install -r",
+        patches={
+            "importlib.metadata.version": lambda name: (_ for _ in ()).throw(
+                environment.importlib.metadata.PackageNotFoundError
+            )
+        },
+    ),
+    told(
+        "--experiment iris_hidden_units",
+        "not installed",
+        "pip install -r",
+        patches={"importlib.util.find_spec": lambda name: None},
+    ),
+    Case(
+        lambda: environment.prepare_process("gpu"),
+        ("--device cpu",),
+        patches={"tensorflow.config.list_physical_devices": lambda kind: []},
+    ),
+    Case(
+        environment.import_keras,
+        ("'jax'", "tensorflow", "Unset it"),
+        environment={"KERAS_BACKEND": "jax"},
+        patches={"sys.modules": {}},
+    ),
+]
+
+FILES = [
+    told("--experiment nowhere.py", "nowhere.py", "cannot be read"),
+    told("--experiment own.py", "own.py", "ZeroDivisionError", "(line 2)", files={"own.py": "\n1 / 0"}),
+    told("--experiment own.py", "EXPERIMENT = Experiment(...)", "Found: 0", files={"own.py": ""}),
+    told(
+        "--experiment a/one.py b/two.py",
+        "two.py imports shared",
+        "Rename it",
+        files={"a/one.py": SHARING, "a/shared.py": "", "b/two.py": SHARING, "b/shared.py": ""},
+    ),
+    told(
+        "--experiment own.py",
+        "comes from no file",
+        files=own(
+            "experiment(variants=(Variant('v', made['f']),))",
+            "made = {}\nexec('def f(*, input_shape, classes): pass', made)",
+        ),
+    ),
+    told(
+        "--experiment own.py",
+        "<lambda>",
+        "def at the top level",
+        files=own("experiment(variants=(Variant('v', lambda *, input_shape, classes: 1),))"),
+    ),
+    Case(lambda: sources.source_hash(len), ("len", "comes from no file")),
+]
