@@ -65,7 +65,7 @@ def test_it_answers_and_says_where_it_trains(worker):
 
 def test_what_it_raises_is_raised_here(worker):
     worker.ask(raises, UserError("a mistake"))
-    with pytest.raises(UserError, match="^a mistake$"):
+    with pytest.raises(UserError, match=r"^a mistake$"):
         answer(worker)
     worker.ask(raises, KeyError("a fault of ours"))
     with pytest.raises(RuntimeError, match=r"in a worker process:\n(.*\n)+KeyError: 'a fault of ours'"):
@@ -75,7 +75,7 @@ def test_what_it_raises_is_raised_here(worker):
 def test_what_it_raises_while_it_gets_ready_is_raised_here(tmp_path):
     worker = Worker(unfit, ("gpu",), str(tmp_path / "none"))
     worker.ask(double, 1)
-    with pytest.raises(UserError, match="^no gpu$"):
+    with pytest.raises(UserError, match=r"^no gpu$"):
         answer(worker)
     worker.end()
 
