@@ -65,7 +65,7 @@ EXPERIMENT = Experiment(
 '''
 TRIALS = 40
 "Trainings of the tiny experiment."
-PATIENCE = 120.0
+PATIENCE = 300.0
 "Seconds to wait for what must come; machines that test are busy."
 
 
@@ -131,8 +131,14 @@ def until(found: Callable[[], Any], process: subprocess.Popen[str], every: float
 
 def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """A run's worker processes, oldest first; the tracker of semaphores is none."""
-    children = psutil.Process(process.pid).children()
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    return [child for child in psutil.Process(process.pid).children() if "spawn_main" in _words(child)]
+
+
+def _words(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""  # it has just ended
 
 
 def orphans(group: int, seconds: float = 10.0) -> list[psutil.Process]:
@@ -158,10 +164,16 @@ def tiny(tmp_path: Path) -> Iterator[Tiny]:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The tables of a run that nothing happened to."""
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """A run that nothing happened to."""
     run = Tiny(tmp_path_factory.mktemp("undisturbed"))
     done = run.run()
     assert done.returncode == 0, done.stderr
     assert run.trained() == TRIALS
-    return run.tables()
+    return run
+
+
+@pytest.fixture(scope="session")
+def undisturbed(whole: Tiny) -> dict[str, bytes]:
+    """The tables of that run."""
+    return whole.tables()

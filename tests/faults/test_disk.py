@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.faults.conftest import TRIALS, until
+from tests.faults.conftest import PATIENCE, TRIALS, until
 
 INLINE, PROCESSES = ("--executor", "inline"), ("--executor", "processes", "--workers", "2")
 
@@ -43,7 +43,7 @@ def mounted(path, options):
 
 
 def ended(process):
-    output, errors = process.communicate(timeout=120)
+    output, errors = process.communicate(timeout=PATIENCE)
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
