@@ -1,6 +1,7 @@
 """kill -9 of a worker, as the system does where memory runs out: what it had not finished is trained again."""
 
 import csv
+
 import pytest
 
 from tests.faults.conftest import TRIALS, lot, until, workers
