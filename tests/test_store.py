@@ -308,6 +308,34 @@ def test_a_folder_that_can_no_longer_be_written_is_told_in_a_sentence(tmp_path):
     with pytest.raises(UserError, match=r"results folder .* cannot be written: File exists .*weights"):
         folder.add(record(1, weights=b"some", weights_sha256="0"))
     folder.close()
+    kept = reread(tmp_path / "r")  # the figures are: only the weights could not be written
+    assert kept.missing(configuration(), [(1, 0)]) == ()
+    assert kept.missing(configuration(), [(1, 0)], keep_weights=True) == ((1, 0),)
+
+
+def test_a_journal_that_someone_removed_is_not_begun_anew_without_its_first_line(tmp_path):
+    folder = opened(tmp_path / "r")
+    folder.begin("cpu")
+    folder.journal.unlink()
+    with pytest.raises(UserError, match=r"No such file or directory .*journal.*\nTrials that ended before are in its"):
+        folder.add(record(1))
+    assert not folder.journal.exists()
+    folder.close()
+
+
+@pytest.mark.parametrize("left", ["", "\n", '{"header": {"exp'], ids=["nothing", "a line's end", "half a line"])
+def test_a_run_that_was_killed_within_its_first_line_has_left_nothing(tmp_path, left):
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "journal.jsonl").write_text(left)
+    journal = written(tmp_path / "r", record(1))
+    assert len(journal.read_text().splitlines()) == 2
+    assert len(Folder.existing(tmp_path / "r", lock=False).records) == 1
+
+
+def test_a_folder_in_which_the_lock_cannot_be_noted_is_told_in_a_sentence(tmp_path):
+    (tmp_path / "r" / ".holder").mkdir(parents=True)
+    with pytest.raises(UserError, match="cannot be written: Is a directory"):
+        opened(tmp_path / "r")
 
 
 def test_tables_that_cannot_be_written_are_told_in_a_sentence(tmp_path):

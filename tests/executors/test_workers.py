@@ -36,6 +36,14 @@ def leave(code):
     os._exit(code)
 
 
+def leave_a_child(file):
+    number = os.fork()
+    if number == 0:
+        time.sleep(600)
+    file.write_text(str(number))
+    os._exit(5)
+
+
 def large(size):
     return b"x" * size
 
@@ -90,6 +98,12 @@ def test_a_death_is_told_with_its_cause_and_the_next_question_has_a_new_process(
     assert answer(worker) == Died("SIGTERM")
     worker.ask(double, 2)
     assert answer(worker) == 4
+
+
+def test_a_death_is_noticed_though_a_child_of_it_lives_on(worker, tmp_path):
+    worker.ask(leave_a_child, tmp_path / "child")
+    assert answer(worker) == Died("exit code 5")
+    os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)  # it was there
 
 
 def test_a_death_with_nothing_to_do_is_not_noticed(worker):

@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -34,7 +35,7 @@ def trained(units):
 
     class Trained(keras.layers.Layer):
         def call(self, x, training=False):
-            return endless(x) if training and eval(os.environ.get("IN_TRAINING", "False")) else x
+            return endless(x) if training and eval(os.environ.get("IN_TRAINING", "False"), {"units": units}) else x
 
     return Trained()
 
@@ -64,7 +65,7 @@ EXPERIMENT = Experiment(
 '''
 TRIALS = 40
 "Trainings of the tiny experiment."
-PATIENCE = 120.0
+PATIENCE = 300.0
 "Seconds to wait for what must come; machines that test are busy."
 
 
@@ -82,22 +83,28 @@ class Tiny:
         self.journal = self.folder / "journal.jsonl"
         (place / "tiny.py").write_text(TINY, encoding="utf-8")
 
-    def start(self, *words: str, executable: str = sys.executable, **environment: str) -> subprocess.Popen[str]:
-        """A run in a process group of its own, as a shell starts it."""
+    def start(self, *words: str, file_bytes: int | None = None, **environment: str) -> subprocess.Popen[str]:
+        """A run in a process group of its own, as a shell starts it; no file of it may grow beyond `file_bytes`."""
+
+        def prepare() -> None:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            if file_bytes is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+
         words = words or ("--executor", "inline")
         return subprocess.Popen(
-            [executable, str(ROOT / "run_trials.py"), "--experiment", "tiny.py", *words],
+            [sys.executable, str(ROOT / "run_trials.py"), "--experiment", "tiny.py", *words],
             cwd=self.place,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             process_group=0,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - as in a terminal
+            preexec_fn=prepare,  # noqa: PLW1509 - this process has no threads
         )
 
-    def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        process = self.start(*words, **environment)
+    def run(self, *words: str, file_bytes: int | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        process = self.start(*words, file_bytes=file_bytes, **environment)
         output, errors = process.communicate(timeout=PATIENCE)
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
@@ -124,8 +131,14 @@ def until(found: Callable[[], Any], process: subprocess.Popen[str], every: float
 
 def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """A run's worker processes, oldest first; the tracker of semaphores is none."""
-    children = psutil.Process(process.pid).children()
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    return [child for child in psutil.Process(process.pid).children() if "spawn_main" in _words(child)]
+
+
+def _words(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""  # it has just ended
 
 
 def orphans(group: int, seconds: float = 10.0) -> list[psutil.Process]:
@@ -151,10 +164,16 @@ def tiny(tmp_path: Path) -> Iterator[Tiny]:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The tables of a run that nothing happened to."""
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """A run that nothing happened to."""
     run = Tiny(tmp_path_factory.mktemp("undisturbed"))
     done = run.run()
     assert done.returncode == 0, done.stderr
     assert run.trained() == TRIALS
-    return run.tables()
+    return run
+
+
+@pytest.fixture(scope="session")
+def undisturbed(whole: Tiny) -> dict[str, bytes]:
+    """The tables of that run."""
+    return whole.tables()

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.conftest import ROOT
-from tests.faults.conftest import TRIALS, Tiny, orphans, until, workers
+from tests.faults.conftest import TRIALS, orphans, until, workers
 
 INLINE, PROCESSES = ("--executor", "inline"), ("--executor", "processes", "--workers", "2")
 
@@ -28,12 +28,12 @@ def random_points(tiny, executor, seed, points):
     Returns at which number of trials it was killed.
     """
     draw, seen = random.Random(seed), []
-    most = TRIALS // points
+    most = TRIALS // (3 * points)
     while len(seen) < points:
         process = tiny.start(*executor)
         goal = tiny.trained() + draw.randint(0, most)
         until(lambda goal=goal: tiny.trained() >= goal, process)
-        time.sleep(draw.uniform(0, 0.2) if goal else draw.uniform(0, 4))
+        time.sleep(draw.uniform(0, 0.05) if goal else draw.uniform(0, 4))
         before = tiny.trained()
         kill(process)
         assert tiny.trained() >= before
@@ -67,9 +67,9 @@ def test_killed_while_trials_run_once(tiny, undisturbed):
 
 
 @pytest.mark.slow
-def test_killed_while_tables_are_written(tiny, finished, undisturbed):
+def test_killed_while_tables_are_written(tiny, whole, undisturbed):
     """The journal is whole, so that the command writes tables at once; it is killed at ten events of files."""
-    shutil.copytree(finished, tiny.folder)
+    shutil.copytree(whole.folder, tiny.folder)
     journal, draw = tiny.journal.read_bytes(), random.Random(1)
     names = [*sorted(undisturbed), "timings.csv"] * 2
     for name in names[:10]:
@@ -84,14 +84,6 @@ def test_killed_while_tables_are_written(tiny, finished, undisturbed):
         assert all(undisturbed[table] == content for table, content in tiny.tables().items())  # whole, or not there
     assert tiny.run().returncode == 0
     assert tiny.tables() == undisturbed
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A results folder whose trials are all there."""
-    whole = Tiny(tmp_path_factory.mktemp("finished"))
-    assert whole.run().returncode == 0
-    return whole.folder
 
 
 WRITER = '''
@@ -154,9 +146,9 @@ print(killed, finished, round(whole_write, 3), round(time.perf_counter() - start
 '''
 
 
-def test_killed_hundreds_of_times_while_a_folder_is_written(tmp_path, finished, undisturbed):
+def test_killed_hundreds_of_times_while_a_folder_is_written(tmp_path, whole, undisturbed):
     """The folder's own code, in a process that is forked and killed at a random moment, 200 times."""
-    words = [sys.executable, "-c", WRITER, str(ROOT), str(finished), str(tmp_path / "r"), "0", "200"]
+    words = [sys.executable, "-c", WRITER, str(ROOT), str(whole.folder), str(tmp_path / "r"), "0", "200"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     print("killed, finished meanwhile, seconds of one write, of all:", done.stdout)

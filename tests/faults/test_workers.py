@@ -1,7 +1,6 @@
 """kill -9 of a worker, as the system does where memory runs out: what it had not finished is trained again."""
 
 import csv
-import time
 
 import pytest
 
@@ -17,21 +16,20 @@ def rows(tiny):
 
 @pytest.mark.slow
 def test_killed_workers_cost_nothing(tiny, undisturbed):
-    """Both are killed while they start, while they load TensorFlow, and three times while they train."""
+    """Both are killed while they start, and twice while they train."""
     process = tiny.start(*TWO)
     killed = 0
-    for trained in (0, 0, 3, 12, 20):
+    for trained in (0, 3, 12):
         until(lambda trained=trained: tiny.trained() >= trained and len(workers(process)) == 2, process)
         for worker in workers(process):
             worker.kill()
             killed += 1
-            time.sleep(1 if trained == 0 else 0.1)
     _, errors = process.communicate()
     assert process.returncode == 0, errors
-    assert errors.count("SIGKILL, as when memory runs out") >= 3
+    assert "SIGKILL, as when memory runs out" in errors
     assert "Traceback" not in errors
     assert tiny.tables() == undisturbed
-    assert (killed, tiny.trained()) == (10, TRIALS)
+    assert (killed, tiny.trained()) == (6, TRIALS)
 
 
 @pytest.mark.slow
@@ -48,9 +46,9 @@ def test_a_worker_killed_with_nothing_to_do_is_not_missed(tiny, undisturbed):
 
 @pytest.mark.slow
 def test_a_trial_that_kills_its_worker_each_time_is_failed_and_the_others_are_there(tiny, undisturbed):
-    unlucky = [trial for trial in range(1, 21) if lot(trial) < 0.12]
-    assert len(unlucky) == 3
-    done = tiny.run(*TWO, IN_BUILDER="if units == 8 and lot < 0.12: os.kill(os.getpid(), 9)")
+    unlucky = [trial for trial in range(1, 21) if lot(trial) < 0.07]
+    assert len(unlucky) == 1
+    done = tiny.run(*TWO, IN_BUILDER="if units == 8 and lot < 0.07: os.kill(os.getpid(), 9)")
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     table = rows(tiny)
@@ -59,24 +57,19 @@ def test_a_trial_that_kills_its_worker_each_time_is_failed_and_the_others_are_th
         ("8", trial, "failed") for trial in unlucky
     ]
     assert {row["error"] for row in failed} == {"it lost its worker process (SIGKILL, as when memory runs out) 3 times"}
-    assert f"3 failed: {failed[0]['error']}" in done.stderr
+    assert f"1 failed: {failed[0]['error']}" in done.stderr
     sound = undisturbed["trials.csv"].decode().splitlines()
-    assert len(set((tiny.folder / "trials.csv").read_text().splitlines()) & set(sound)) == 1 + TRIALS - 3
+    assert len(set((tiny.folder / "trials.csv").read_text().splitlines()) & set(sound)) == 1 + TRIALS - 1
     again = tiny.run(*TWO)
     assert again.returncode == 0, again.stderr
     assert tiny.tables() == undisturbed
 
 
-@pytest.mark.parametrize(
-    ("deed", "how"),
-    [("os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV"), ("os._exit(3)", "exit code 3")],
-    ids=["SIGSEGV", "exit"],
-)
 @pytest.mark.slow
-def test_a_builder_that_ends_its_process_whenever_it_is_tried_is_told_in_a_sentence(deed, how, tiny):
-    done = tiny.run(*TWO, IN_BUILDER=f"if units == 8: {deed}")
+def test_a_builder_that_ends_its_process_whenever_it_is_tried_is_told_in_a_sentence(tiny):
+    done = tiny.run(*TWO, IN_BUILDER="if units == 8: os.kill(os.getpid(), signal.SIGSEGV)")
     assert done.returncode == 2
-    assert f"A worker process ended ({how}) each time that the model of tiny units=8 was built." in done.stderr
+    assert "A worker process ended (SIGSEGV) each time that the model of tiny units=8 was built." in done.stderr
     assert "Traceback" not in done.stderr
     assert not tiny.folder.exists()
 

@@ -74,8 +74,11 @@ class Worker:
 
         `limit` counts seconds since the question, and not while the process was still getting ready.
         """
+        alive = self.process.is_alive()  # what it has forked may hold its end of the pipe
         try:
             message = self.pipe.recv() if self.pipe.poll() else None
+            if message is None and not alive:
+                raise EOFError
         except (EOFError, OSError):
             self.end()
             return Died(_how(self.process.exitcode))
