@@ -3,9 +3,24 @@
 import difflib
 from collections.abc import Iterable
 
+LINES = 3
+
 
 class UserError(Exception):
-    """The user's mistake, found before anything is trained: exit code 2, nothing written."""
+    """The user's mistake, found before anything is trained: exit code 2, nothing written.
+
+    The message has at most three lines, whatever a name in it holds: what cannot be printed is escaped, and of more
+    lines the first two and the last are told.
+    """
+
+    def __init__(self, message: str) -> None:
+        printable = (one if one.isprintable() or one == "\n" else _escaped(one) for one in message)
+        lines = "".join(printable).strip("\n").split("\n")
+        super().__init__("\n".join(lines if len(lines) <= LINES else [*lines[: LINES - 1], lines[-1]]))
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode()
 
 
 class UnsupportedError(Exception):
