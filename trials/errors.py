@@ -36,7 +36,7 @@ def unknown(kind: str, received: str, allowed: Iterable[str]) -> UserError:
     names = list(allowed)
     near = difflib.get_close_matches(received, names, n=1, cutoff=0.5)
     guess = f" Did you mean '{near[0]}'?" if near else ""
-    return UserError(f"Unknown {kind} '{received}'.{guess}\nAllowed: {', '.join(names) or 'none'}.")
+    return UserError(f"Unknown {kind} {received!r:.120}.{guess}\nAllowed: {', '.join(names) or 'none'}.")
 
 
 def first_line(error: BaseException) -> str:
