@@ -5,6 +5,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
 from tests.conftest import needs_data
 from trials import datasets, environment
@@ -353,3 +356,46 @@ def test_a_declaration_leaves_out_what_variants_may_differ_in():
     assert datasets.declaration(one) == datasets.declaration(other)
     for changes in ({"test_fraction": 0.3}, {"scale": 2}, {"labels": "one_hot"}, {"size": (4, 4)}):
         assert datasets.declaration(dataclasses.replace(one, **changes)) != datasets.declaration(one)
+
+
+CELLS = st.sampled_from(
+    ["", "0", "1", "x", "nan", "inf", "1e999", "9" * 400, '"', '"a,b"', "true", "2024-01-01", "é", "\0"]
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.lists(CELLS, max_size=4), max_size=8), st.sampled_from(["y", "a", "0", None]), st.booleans())
+def test_any_csv_file_is_loaded_or_refused_in_a_sentence(tmp_path_factory, rows, label, headed):
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    table = [["a", "y"], *rows] if headed else rows
+    path.write_text("\n".join(map(",".join, table)), encoding="utf-8")
+    try:
+        samples = load(Data("any.csv", label=label, test_fraction=0.5), base=path.parent)
+    except UserError as error:
+        assert 1 <= len(str(error).splitlines()) <= 3
+    else:
+        assert np.isfinite(samples.x).all()
+        assert set(samples.y.tolist()) == set(range(samples.classes))
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.dictionaries(
+        st.sampled_from(["x", "y", "x_train", "y_train", "x_test", "y_test"]),
+        st.sampled_from(["u1", "<f4", ">f8", "?", "<U3", "S2", "<c8", "<M8[s]"]).flatmap(
+            lambda kind: arrays.arrays(
+                np.dtype(kind), arrays.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
+            )
+        ),
+        min_size=2,
+    )
+)
+def test_any_npz_file_is_loaded_or_refused_in_a_sentence(tmp_path_factory, held):
+    path = tmp_path_factory.getbasetemp() / "any.npz"
+    np.savez(path, **held)
+    try:
+        samples = load(Data("any.npz", test_fraction=None if "x_test" in held else 0.5), base=path.parent)
+    except UserError as error:
+        assert 1 <= len(str(error).splitlines()) <= 3
+    else:
+        assert np.isfinite(samples.x).all()

@@ -119,7 +119,7 @@ def known_sources():
         yield
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(st.sampled_from(list(paths(LINE))), st.sampled_from([*OTHERS, "take out", "add"]))
 def test_a_sound_line_of_another_version_is_left_out_or_makes_tables(sound, known_sources, path, other):
     """Its checksum is right, but a part is missing, is of another kind, or is unknown here."""

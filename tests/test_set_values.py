@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trials.errors import UserError
-from trials.set_values import value, values
+from trials.set_values import all_values, one_value_each, value, values
 
 TABLE = [
     ("units=10", ("units", (10,))),
@@ -48,7 +48,9 @@ def test_the_longest_range_is_100000_values():
     assert len(values("u=0:99999")[1]) == 100_000
 
 
-@pytest.mark.parametrize("text", ["learning_rate=0.1:0.5:0.1", "units=1:2:", "units=1:2:3:4", "units=1,2,"])
+@pytest.mark.parametrize(
+    "text", ["learning_rate=0.1:0.5:0.1", "units=1:2:", "units=1:2:3:4", "units=1,2,", f"u=1:{'9' * 5000}"]
+)
 def test_what_is_neither_a_list_nor_a_range_of_whole_numbers_is_refused(text):
     with pytest.raises(UserError):
         values(text)
@@ -73,3 +75,21 @@ def test_a_range_steps_from_its_start_to_at_most_its_stop(start, step, reach):
     assert read[0] == start
     assert start + reach - step < read[-1] <= start + reach
     assert {second - first for first, second in itertools.pairwise(read)} <= {step}
+
+
+PIECES = st.sampled_from(
+    ["units", "=", ",", ":", "-", "1", "0", "9" * 20, "1e9", "nan", "none", "", "\0", "\u0661", "\ud800"]
+)
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.lists(st.lists(PIECES | st.text(max_size=5), max_size=8).map("".join), max_size=3))
+def test_any_text_is_read_or_refused_in_a_sentence(texts):
+    for read in (all_values, lambda given: one_value_each(given, "--check")):
+        try:
+            found = read(texts)
+        except UserError as error:
+            assert 1 <= len(str(error).splitlines()) <= 3
+        else:
+            assert len(found) == len(texts)
+            assert all(found), "a name is never empty"

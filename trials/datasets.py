@@ -19,6 +19,10 @@ from trials.experiment import DATA_NAMES, Data
 Arrays = tuple[np.ndarray, np.ndarray]
 
 
+IMAGE_BYTES = 2**27
+"Nearly three times what the largest file of an MNIST holds; more is no MNIST, and is not read."
+
+
 @dataclass(frozen=True)
 class Samples:
     """A dataset in memory: images or features `x`, labels 0 to classes-1 `y`.
@@ -90,7 +94,7 @@ def _idx_reader(folder: str, keras_name: str) -> Callable[[Path | None], tuple[A
 
 
 def _idx_pair(images: Path, labels: Path, samples: int) -> Arrays:
-    x, y = formats.read_idx(images), formats.read_idx(labels)
+    x, y = (formats.read_idx(path, IMAGE_BYTES) for path in (images, labels))
     if x.shape != (samples, 28, 28) or x.dtype != np.uint8:
         raise formats.damaged(images, f"it holds {x.shape} {x.dtype} instead of ({samples}, 28, 28) uint8")
     if y.shape != (samples,):

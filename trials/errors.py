@@ -3,9 +3,24 @@
 import difflib
 from collections.abc import Iterable
 
+LINES = 3
+
 
 class UserError(Exception):
-    """The user's mistake, found before anything is trained: exit code 2, nothing written."""
+    """The user's mistake, found before anything is trained: exit code 2, nothing written.
+
+    The message has at most three lines, whatever a name in it holds: what cannot be printed is escaped, and of more
+    lines the first two and the last are told.
+    """
+
+    def __init__(self, message: str) -> None:
+        printable = (one if one.isprintable() or one == "\n" else _escaped(one) for one in message)
+        lines = "".join(printable).strip("\n").split("\n")
+        super().__init__("\n".join(lines if len(lines) <= LINES else [*lines[: LINES - 1], lines[-1]]))
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode()
 
 
 class UnsupportedError(Exception):
@@ -21,7 +36,7 @@ def unknown(kind: str, received: str, allowed: Iterable[str]) -> UserError:
     names = list(allowed)
     near = difflib.get_close_matches(received, names, n=1, cutoff=0.5)
     guess = f" Did you mean '{near[0]}'?" if near else ""
-    return UserError(f"Unknown {kind} '{received}'.{guess}\nAllowed: {', '.join(names) or 'none'}.")
+    return UserError(f"Unknown {kind} {received!r:.120}.{guess}\nAllowed: {', '.join(names) or 'none'}.")
 
 
 def first_line(error: BaseException) -> str:

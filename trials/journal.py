@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,22 @@ def is_complete(header: Mapping[str, Any]) -> bool:
     """Whether trials can be read with nothing but this header."""
     kinds = all(isinstance(header.get(name), kind) for name, kind in HEADER.items())
     return kinds and all(isinstance(name, str) for name in header["swept"])
+
+
+def header_in_run_json(folder: Path) -> Mapping[str, Any] | None:
+    """The header as run.json repeats it; None where it does not."""
+    try:
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) and is_complete(record) else None
+
+
+def lines_text(numbers: Sequence[int]) -> str:
+    """Some line numbers in a few words."""
+    named = ", ".join(map(str, numbers[:3]))
+    more = f" and {len(numbers) - 3:,} more" if len(numbers) > 3 else ""
+    return f"line{'s' if len(numbers) > 1 else ''} {named}{more}"
 
 
 def record_of(entry: Mapping[str, Any], keys: dict[str, Mapping[str, Any]]) -> Record | None:

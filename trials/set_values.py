@@ -11,7 +11,7 @@ def values(text: str) -> tuple[str, tuple[Any, ...]]:
     name, equals, right = text.partition("=")
     if not equals or not name or not right:
         raise UserError(f"--set takes NAME=V1,V2,... or NAME=START:STOP:STEP. Received: '{text}'.")
-    if re.fullmatch(r"-?\d+:-?\d+(:-?\d+)?", right):
+    if re.fullmatch(r"-?\d{1,18}:-?\d{1,18}(:-?\d{1,18})?", right):
         start, stop, step = (*map(int, right.split(":")), 1)[:3]
         if step == 0 or (stop - start) * step < 0 or abs((stop - start) // step) >= 100_000:
             raise UserError(

@@ -19,9 +19,11 @@ from trials.journal import (
     Row,
     checked,
     first_header,
+    header_in_run_json,
     header_line,
     header_of,
     is_complete,
+    lines_text,
     record_of,
     trial_line,
 )
@@ -62,7 +64,7 @@ class Folder:
                 f"{path} holds no results: it has no journal.jsonl.\n"
                 "Give the folder that a run has written, as results/iris_hidden_units."
             )
-        header = first_header(path / "journal.jsonl") or _in_run_json(path)
+        header = first_header(path / "journal.jsonl") or header_in_run_json(path)
         if header is None or not is_complete(header):
             why = "its journal has lost its first line" if header is None else "another version has written it"
             raise UserError(
@@ -137,15 +139,14 @@ class Folder:
                     foreign.append(number)
         for numbers, what in ((damaged, "damaged or unfinished"), (foreign, "not as this version writes it")):
             if numbers:
-                self.problems.append(
-                    f"{self.journal}, {_lines(numbers)}: {what}, left out; a trial that no other line holds runs again."
-                )
+                where = f"{self.journal}, {lines_text(numbers)}"
+                self.problems.append(f"{where}: {what}, left out; a trial that no other line holds runs again.")
         if self.records and not self._has_header:
             self._recover_header()
 
     def _recover_header(self) -> None:
         """The line that says how all trials were run is lost: run.json says it too."""
-        header = _in_run_json(self.path)
+        header = header_in_run_json(self.path)
         if header is None:
             raise UserError(
                 f"{self.journal} has lost its first line, which says how its trials were run.\n"
@@ -352,21 +353,6 @@ class Folder:
             yield
         except OSError as error:
             raise self._unwritable(f"{error.strerror or error} ({name})") from error
-
-
-def _in_run_json(path: Path) -> Mapping[str, Any] | None:
-    """The header as run.json repeats it; None where it does not."""
-    try:
-        record = json.loads((path / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) and is_complete(record) else None
-
-
-def _lines(numbers: Sequence[int]) -> str:
-    named = ", ".join(map(str, numbers[:3]))
-    more = f" and {len(numbers) - 3:,} more" if len(numbers) > 3 else ""
-    return f"line{'s' if len(numbers) > 1 else ''} {named}{more}"
 
 
 def _sortable(value: Any) -> tuple[bool, Any]:

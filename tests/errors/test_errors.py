@@ -78,8 +78,8 @@ def wrong(case, code, errors):
 def test_every_error_of_the_program_is_told_as_it_should_be(tmp_path, monkeypatch, capsys, keras):
     raised, problems = set(), []
 
-    def recording(self, *arguments):
-        Exception.__init__(self, *arguments)
+    def recording(self, message, made=UserError.__init__):
+        made(self, message)
         frame = sys._getframe(1)
         while frame is not None:
             raised.add((frame.f_code.co_filename, frame.f_lineno))
@@ -118,6 +118,20 @@ def test_every_error_of_the_program_is_told_as_it_should_be(tmp_path, monkeypatc
     ]
     assert "\n".join(problems) == ""
     assert "\n".join(missing) == ""
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("a\nb\nc", "a\nb\nc"),
+        ("no column 'a\nb\nc\nd'\nColumns: e", "no column 'a\nb\nColumns: e"),
+        ("\x1b[2J\r\t\0\u2028 \x85\udcff", r"\x1b[2J\r\t\x00\u2028 \x85\udcff"),
+        ("é 名前 −\n", "é 名前 −"),
+        ("", ""),
+    ],
+)
+def test_an_error_has_three_lines_and_moves_no_cursor_whatever_a_name_holds(message, told):
+    assert str(UserError(message)) == told
 
 
 def test_errors_that_are_raised_elsewhere_have_their_test_there():
