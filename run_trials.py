@@ -126,10 +126,11 @@ def parser() -> Parser:
         "--until",
         type=points,
         metavar="POINTS",
-        help="trainings until the 95 %% interval of each mean test accuracy is no wider, in percentage points",
+        help=f"rounds of {ROUND} trainings each, until no 95 %% interval of a mean test accuracy is wider, "
+        "in percentage points (5: from 2.5 below to 2.5 above)",
     )
     what.add_argument(
-        "--max-trials", type=whole(ROUND), metavar="N", help=f"with --until: never more trainings (default {MOST})"
+        "--max-trials", type=whole(ROUND), metavar="N", help=f"with --until: at most so many of each (default {MOST})"
     )
     what.add_argument("--epochs", type=whole(1), metavar="N", help="epochs of each training")
     what.add_argument(

@@ -12,14 +12,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trials import __version__, environment
 from trials.errors import UserError, first_line
 from trials.experiment import Experiment
-
-if TYPE_CHECKING:
-    from trials.rounds import Until
+from trials.rounds import ROUND, Known, Until
 
 TINY_STEPS = 2_000
 "Training steps below which a second process costs more than it saves, for a single configuration."
@@ -45,7 +43,7 @@ class Settings:
     fresh: bool = False
     quiet: bool = False
     save_weights: bool = False
-    until: "Until | None" = None
+    until: Until | None = None
     "How many trials each configuration gets, where their number is not declared."
     file: str | None = None
     "The user's experiment file."
@@ -101,10 +99,10 @@ def _builder(builder: Any) -> dict[str, str]:
     return {"function": f"{builder.__module__}.{builder.__name__}", "source sha256": source_hash(builder)}
 
 
-def _check_sendable(units: Sequence[Any]) -> None:
+def _check_sendable(configurations: Sequence[Any]) -> None:
     """Raises UserError for functions that worker processes could not find by their name."""
     try:
-        pickle.dumps(units)
+        pickle.dumps(configurations)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise UserError(
             f"A builder or dataset function cannot be sent to worker processes: {first_line(error)}.\n"
@@ -121,7 +119,7 @@ class _Driver:
         self.folder: Any = None
         self.progress: Any = None
         self.messages: list[str] = []
-        self.number = ""
+        self.number = self.settings.until.unfinished() if self.settings.until is not None else ""
         "Why there are so many trials, where their number was not declared."
         self.trained = 0
 
@@ -144,7 +142,7 @@ class _Driver:
             recorded = (result.trial for results in self._results().values() for result in results)
             self.experiment = replace(self.experiment, trials=self.settings.until.first(max(recorded, default=0)))
         self.units = self._units()
-        _check_sendable(self.units)
+        _check_sendable(self.experiment.configurations())
 
     def run(self) -> int:
         self.started = time.time()
@@ -162,6 +160,8 @@ class _Driver:
             if self.progress is not None:
                 self.progress.close()
                 self._write_run_record()
+        if not self.trained and self.number:
+            self.folder.amend_run_record("number of trials", self.number)
         return self._finish()
 
     def close(self) -> None:
@@ -172,17 +172,15 @@ class _Driver:
         """What is to be trained, never nothing; with `until` the results of a round decide on the next."""
         if self.units:
             yield self.units
-        from trials.rounds import width
-
         until = self.settings.until
         while until is not None:
-            widths = {label: width(results) for label, results in self._results().items()}
-            trials = self.experiment.trials
-            self.number = until.told(trials, widths)
-            if until.reached(widths) or trials == until.most:
+            known = Known.of(self.experiment.trials, self._results())
+            if until.ends(known) or not known.widths:
+                self.number = until.told(known, any(c.data.resampled for c in self.experiment.configurations()))
                 return
-            self.experiment = replace(self.experiment, trials=until.next(trials))
-            yield self._units(after=trials)
+            self._tell([f"{known.trials} trials each: {known.widest()}, asked for are {until.points:g} points."])
+            self.experiment = replace(self.experiment, trials=until.next(known.trials))
+            yield self._units(after=known.trials)
 
     def _results(self) -> dict[str, list[Any]]:
         """What each configuration's trials gave, by its label."""
@@ -210,20 +208,23 @@ class _Driver:
 
         settings = self.settings
         asked = 1 if settings.workers == "auto" and settings.device == "gpu" else settings.workers
-        workers, rounds = processes.choose_workers(asked, first, self.samples), itertools.chain([first], later)
-        if self._inline(workers):
+        trials = sum(len(unit.seeds) for unit in first)
+        if settings.until is not None:  # a resumed round may lack a few trials; those to come will not
+            trials = max(trials, ROUND * len(self.keys))
+        workers, rounds = processes.choose_workers(asked, trials, self.samples), itertools.chain([first], later)
+        if self._inline(first, workers):
             inline.run(rounds, self.samples, settings.device, self)
         else:
             limit = settings.trial_timeout
             processes.run(rounds, self.samples, settings.device, self, workers, settings.sources, limit)
 
-    def _inline(self, workers: int) -> bool:
+    def _inline(self, units: Sequence[Any], workers: int) -> bool:
         if self.settings.executor != "auto":
             return self.settings.executor == "inline"
         if self.settings.trial_timeout is not None:
             return False
-        steps = sum(u.configuration.protocol.steps(len(self.samples.y)) * len(u.seeds) for u in self.units)
-        few = len(self.units) == 1 and steps < TINY_STEPS
+        steps = sum(u.configuration.protocol.steps(len(self.samples.y)) * len(u.seeds) for u in units)
+        few = len(units) == 1 and steps < TINY_STEPS
         return self.settings.workers == "auto" and (workers == 1 or few)
 
     # what an executor reports
@@ -283,7 +284,11 @@ class _Driver:
         for line in failed:
             print(line, file=sys.stderr)
         self._say(report.tables(folder.path))
-        self._say(report.write_pages(folder.path, self.declared.question, written.conclusion))
+        try:
+            self._say(report.write_pages(folder.path, self.declared.question, written.conclusion))
+        except UserError as error:  # the tables are there, and the next experiment can be trained
+            print(error, file=sys.stderr)
+            return 1
         return 1 if failed else 0
 
     def _say(self, text: str) -> None:

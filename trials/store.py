@@ -341,6 +341,14 @@ class Folder:
         except (OSError, ValueError, KeyError, AttributeError):
             return []
 
+    def amend_run_record(self, name: str, value: Any) -> None:
+        """Replaces one entry of run.json, where there is one that can be read."""
+        try:
+            record = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+            self.write_json("run.json", {**record, name: value})
+        except (OSError, ValueError, TypeError):
+            return
+
     def write_json(self, name: str, content: Any) -> None:
         text = json.dumps(content, indent=2, default=str) + "\n"
         with self._writing(name):

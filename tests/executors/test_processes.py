@@ -80,13 +80,13 @@ def test_workers_are_bounded_by_cores_memory_and_trials(monkeypatch):
     samples = Samples(np.zeros((10, 4), np.float32), np.zeros(10, np.int32), 0, 2)
     monkeypatch.setattr(processes.environment, "cores", lambda: 8)
     monkeypatch.setattr(processes.environment, "available_memory", lambda: 64 * 2**30)
-    assert choose_workers("auto", [unit(seeds=3)], samples) == 3
-    assert choose_workers("auto", [unit(seeds=30)], samples) == 8
-    assert choose_workers(5, [unit(seeds=3)], samples) == 5
+    assert choose_workers("auto", 3, samples) == 3
+    assert choose_workers("auto", 30, samples) == 8
+    assert choose_workers(5, 3, samples) == 5
     monkeypatch.setattr(processes.environment, "available_memory", lambda: 3 * processes.WORKER_BYTES)
-    assert choose_workers("auto", [unit(seeds=30)], samples) == 2
+    assert choose_workers("auto", 30, samples) == 2
     monkeypatch.setattr(processes.environment, "available_memory", lambda: 0)
-    assert choose_workers("auto", [unit(seeds=30)], samples) == 1
+    assert choose_workers("auto", 30, samples) == 1
 
 
 def test_a_death_is_blamed_on_a_trial_only_where_it_ran_alone():

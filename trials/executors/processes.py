@@ -32,13 +32,13 @@ LOOK_SECONDS = 0.5
 "How often the progress bar and the limit of a trial are looked at."
 
 
-def choose_workers(asked: str | int, units: Sequence[Unit], samples: Samples) -> int:
-    """How many workers: as many as asked, or cores, memory and work allow."""
+def choose_workers(asked: str | int, trials: int, samples: Samples) -> int:
+    """How many workers for so many trials: as many as asked, or cores, memory and work allow."""
     if asked != "auto":
         return int(asked)
     need = WORKER_BYTES + 3 * samples.x.nbytes
     fitting = environment.available_memory() // need
-    return int(max(1, min(environment.cores(), fitting, sum(len(unit.seeds) for unit in units))))
+    return int(max(1, min(environment.cores(), fitting, trials)))
 
 
 # --- in the worker -----------------------------------------------------------------------------
