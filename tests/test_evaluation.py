@@ -107,7 +107,8 @@ def test_a_users_file_that_now_declares_another_experiment_is_told(command, tmp_
     done = command("--report", "results/selecting")
     assert done.returncode == 2
     assert re.fullmatch(
-        r"results/selecting holds .* 'selecting', but .*selecting.py now declares 'renamed'.\n", done.stderr
+        r"results/selecting holds .* 'selecting', but .*selecting.py now declares 'renamed'.\nGive it its name back.\n",
+        done.stderr,
     )
 
 
