@@ -1,6 +1,6 @@
 """A small experiment and records of it as if trained."""
 
-from trials.engines.results import TrialResult
+from trials.engines.results import Epoch, TrialResult
 from trials.experiment import METRICS, Configuration, Data, Experiment, Protocol, Variant
 from trials.journal import Record
 from trials.keys import configuration_key
@@ -29,6 +29,8 @@ def records(units, *accuracies, variant="mlp", status="ok", error="", **others):
                 trial,
                 trial - 1,
                 status,
+                epochs=1,
+                curve=[Epoch(1, 1.0)],
                 error=error,
                 metrics={**dict.fromkeys(METRICS), "test_accuracy": accuracy, **others} if status == "ok" else {},
             ),

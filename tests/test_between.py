@@ -44,7 +44,8 @@ def reseeded(measured, first):
 
 def pairs(text):
     """First and second of each comparison."""
-    return [tuple(line.split("  ")[:2]) for line in text.split("\n\n")[2].splitlines()[2:]]
+    lines = text.split("\n\n")[2].splitlines()[2:]
+    return [tuple(line.split("  ")[:2]) for line in lines if line.startswith("A ")]
 
 
 def test_a_network_of_ones_own_is_held_against_the_reference_in_pairs_by_seed(results, tmp_path):
@@ -52,15 +53,14 @@ def test_a_network_of_ones_own_is_held_against_the_reference_in_pairs_by_seed(re
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     text = compare(mine, reference)
     # Mean difference -0.2017, standard deviation 0.01472: t(5) * 0.01472 / sqrt(6) = 0.01545. All signs: 2 / 2**6.
-    assert text.splitlines() == [
+    assert [line for line in text.splitlines() if not line.startswith("---")] == [
         "Test accuracy, in pairs of trials of equal seed",
         "",
         f"A  {tmp_path / 'mine'} (mine)",
         f"B  {tmp_path / 'reference'} (reference)",
         "",
-        "first           second             second - first, points     95 % interval    p (Holm)  verdict",
-        "--------------  ---------------  ------------------------  ----------------  ----------  ---------------",
-        "A mlp units=10  B deep units=10                    -20.17  -21.71 to -18.62      0.0312  first is better",
+        "first           second             pairs    second - first, points     95 % interval    p (Holm)  verdict",
+        "A mlp units=10  B deep units=10        6                    -20.17  -21.71 to -18.62      0.0312  first is better",  # noqa: E501
         "",
         "A mlp units=10 is shown better than B deep units=10, by 20.17 points.",
     ]
@@ -76,6 +76,11 @@ def test_swept_values_meet_their_equals_and_namesakes_each_other(results):
     assert pairs(compare(same, both)) == [("A mlp units=10", "B deep units=10"), ("A mlp units=10", "B mlp units=10")]
     other = results("other", *records(40, *HIGH))
     assert pairs(compare(same, other)) == [("A mlp units=10", "B mlp units=40"), ("A mlp units=20", "B mlp units=40")]
+    more = results("more", *records(40, *HIGH), *records(50, *HIGH))
+    with pytest.raises(
+        UserError, match=r"no swept value in common.\nA has units=10, units=20.\nB has units=40, units=50."
+    ):
+        compare(same, more)
 
 
 def test_without_a_difference_it_is_told_what_could_have_been_shown(results):
@@ -84,7 +89,17 @@ def test_without_a_difference_it_is_told_what_could_have_been_shown(results):
         compare(one, other).split()
     )
     again = results("again", *records(10, *LOW))
-    assert "All trials of equal seed have the same test accuracy." in compare(one, again)
+    assert "All 6 pairs of trials have the same test accuracy." in compare(one, again)
+
+
+def test_trials_that_did_not_end_well_and_those_without_a_partner_are_told(results):
+    one = results("one", *records(10, *LOW), *records(20, *LOW))
+    text = compare(one, results("other", *records(10, *LOW[:4]), *records(20, *LOW, status="diverged")))
+    assert "A mlp units=10 and B mlp units=10: " in text
+    assert "2 trials without a partner of the same seed left out." in text
+    assert "Trials that did not end well and count nowhere: 6 of B mlp units=20." in text
+    assert "no pairs" in text
+    assert "have the same test accuracy" not in text  # of one pair of configurations nothing is known
 
 
 def test_what_else_differs_is_told_and_what_was_only_recorded_is_not(results):
@@ -92,10 +107,11 @@ def test_what_else_differs_is_told_and_what_was_only_recorded_is_not(results):
         records(10, *HIGH), "protocol", epochs=5, record=["train"], loss={"class_name": "L", "config": {"a": 1}}
     )
     one = results("one", *records(10, *LOW))
-    other = results("other", *changed(measured, "data", mean=0.5), data={"scale": 16}, versions={"keras": "4"})
+    made = {"versions": {"keras": "4"}, "engine": "fit"}
+    other = results("other", *changed(measured, "data", mean=0.5), data={"scale": 16}, **made)
     assert " ".join(compare(one, other).split("\n\n")[4].split()) == (
         "Not the same (A / B), beside the networks: epochs 2 / 5, loss mse / L(a=1), mean None / 0.5, "
-        "scale None / 16, keras 3 / 4."
+        "scale None / 16, engine graph / fit, keras 3 / 4."
     )
 
 
@@ -126,14 +142,35 @@ def test_known_data_may_be_scaled_otherwise_but_a_users_own_must_be_the_very_sam
 def test_trials_tested_on_other_samples_are_refused(results, values):
     one, other = results("one", *records(10, *LOW)), results("other", *changed(records(10, *LOW), "data", **values))
     (name,) = values
-    with pytest.raises(UserError, match=f"not tested on the same samples, for {name} is"):
+    with pytest.raises(UserError, match=rf"not tested on the same samples \({name} "):
         compare(one, other)
+    both = results("both", *changed(records(10, *LOW), "data", **values), *records(10, *HIGH, variant="deep"))
+    text = compare(one, both)
+    assert pairs(text) == [("A mlp units=10", "B deep units=10")]
+    assert "Left out, 1 pairs not tested on the same samples: " + name in text
     fixed = {"data": {"source": "mnist", "test_fraction": None}}
     one, other = (
         results("f", *records(10, *LOW), **fixed),
         results("g", *changed(records(10, *LOW), "data", **values), **fixed),
     )
     assert compare(one, other)
+
+
+def test_where_splits_are_resampled_the_corrected_test_is_used(results):
+    one, other = (
+        results(name, *changed(records(10, *accuracies), "data", split_seed=None))
+        for name, accuracies in (("one", LOW), ("other", HIGH))
+    )
+    assert "A mlp units=10 and B mlp units=10: splits are resampled: Nadeau and Bengio's corrected t." in compare(
+        one, other
+    )
+
+
+def test_a_folder_is_not_compared_with_itself(results, tmp_path):
+    one = results("one", *records(10, *LOW))
+    (tmp_path / "link").symlink_to(tmp_path / "one")
+    with pytest.raises(UserError, match="twice"):
+        compare(one, Folder.existing(tmp_path / "link", lock=False))
 
 
 def test_without_a_seed_in_common_there_is_nothing_to_compare(results):

@@ -81,24 +81,30 @@ def test_without_failures_nothing_is_told():
     assert failures(TEN) == []
 
 
-PAIR = {"first": "mlp units=10", "second": "mlp units=20", "p_holm": 0.25, "verdict": "no difference shown"}
+PAIR = {"first": "mlp units=10", "second": "mlp units=20", "n": 3, "p_holm": 0.25, "verdict": "no difference shown"}
+PAIR |= {"difference_mean": 0.3, "difference_ci95_low": -0.01, "difference_ci95_high": 0.61, "note": ""}
 
 
-def test_comparisons_are_told_in_points_with_their_interval():
-    rows = [
-        {**PAIR, "difference_mean": 0.3, "difference_ci95_low": -0.01, "difference_ci95_high": 0.61},
-        {**PAIR, "difference_mean": None, "difference_ci95_low": None, "difference_ci95_high": None, "p_holm": None},
+def test_comparisons_are_told_in_points_with_their_interval_and_their_notes():
+    nothing = dict.fromkeys(("difference_mean", "difference_ci95_low", "difference_ci95_high", "p_holm"))
+    rows = [PAIR, {**PAIR, **nothing, "n": 0, "note": "2 trials left out"}, {**PAIR, "difference_mean": -1e-9}]
+    head, _, known, unknown, zero, *remarks = comparisons_table(rows).splitlines()
+    assert head.split("  ")[-1] == "verdict"
+    assert "second - first, points" in head
+    assert " ".join(known.split()) == "mlp units=10 mlp units=20 3 +30.00 -1.00 to +61.00 0.2500 no difference shown"
+    assert " ".join(unknown.split()) == "mlp units=10 mlp units=20 0 no difference shown"
+    assert "+0.00" in zero  # a minus would say something
+    assert remarks == [
+        "Each interval is of one difference alone; p is adjusted for the number of comparisons (Holm).",
+        "mlp units=10 and mlp units=20: 2 trials left out.",
     ]
-    assert comparisons_table(rows).splitlines() == [
-        "first         second          second - first, points    95 % interval    p (Holm)  verdict",
-        "------------  ------------  ------------------------  ---------------  ----------  -------------------",
-        "mlp units=10  mlp units=20                    +30.00  -1.00 to +61.00      0.2500  no difference shown",
-        "mlp units=10  mlp units=20                                                         no difference shown",
-    ]
+    assert comparisons_table([{**PAIR, "note": "a note"}] * 2).endswith("(Holm).\n2 of 2: a note.")
+    assert comparisons_table([PAIR]).count("\n") == 2
 
 
-def test_of_many_comparisons_the_first_are_told_and_how_many_more_there_are():
-    row = {**PAIR, "difference_mean": 0.3, "difference_ci95_low": -0.01, "difference_ci95_high": 0.61}
-    lines = comparisons_table([row] * 23, 20).splitlines()
-    assert (len(lines), lines[-1]) == (2 + 20 + 1, "... and 3 more in comparisons.csv")
+def test_of_many_comparisons_those_that_show_something_come_first():
+    shown = {**PAIR, "first": "mlp units=90", "verdict": "second is better"}
+    lines = comparisons_table([*[PAIR] * 22, shown], 20).splitlines()
+    assert lines[2].startswith("mlp units=90")
+    assert (len(lines), lines[22]) == (2 + 20 + 2, "... and 3 more in comparisons.csv")
     assert comparisons_table([]) == ""

@@ -48,9 +48,8 @@ def test_rounds_end_where_every_interval_is_narrow_and_the_number_is_the_same_ho
     (resumed / "journal.jsonl").write_text("".join(lines[: 1 + 17]), encoding="utf-8")  # within the second round
     assert command(*SMALL, "--executor", "inline", "--results", "resumed", "--quiet").returncode == 0
     assert tables(resumed) == expected
-    wider = command(
-        *SMALL[:-1], "90", "--results", "resumed", "--quiet"
-    )  # nothing to train: the word is new all the same
+    # Nothing is left to train: the word is new all the same.
+    wider = command(*SMALL[:-1], "90", "--results", "resumed", "--quiet")
     assert wider.returncode == 0, wider.stderr
     assert "at most 90 points wide" in json.loads((resumed / "run.json").read_text())["number of trials"]
     assert tables(resumed) == expected
@@ -68,14 +67,15 @@ def test_the_most_allowed_is_kept_to_and_told(command, tmp_path):
     assert "2 configurations x up to 100 trials" in planned
 
 
+WIDE = ("--set", "units=4", "--epochs", "1", "--until", "60", "--executor", "inline")
 BLOWS = """
 import keras
 from trials.experiment import Data, Experiment, Protocol, Variant
 
 
-def tiny(*, input_shape, classes, scale=1.0):
+def tiny(*, input_shape, classes, scale=1.0, units=4):
     inputs = keras.Input(input_shape)
-    x = keras.layers.Rescaling(scale)(inputs)
+    x = keras.layers.Dense(units)(keras.layers.Rescaling(scale)(inputs))
     return keras.Model(inputs, keras.layers.Dense(classes, activation="softmax")(x))
 
 
@@ -94,7 +94,7 @@ def test_what_never_ends_well_is_named_and_not_waited_for_and_a_page_that_cannot
 ):
     (tmp_path / "blows.py").write_text(BLOWS)
     (tmp_path / "results" / "index.html").mkdir(parents=True)
-    done = command("--experiment", "blows.py", "iris_resplit", *SMALL[2:], "--until", "60", "--executor", "inline")
+    done = command("--experiment", "blows.py", "iris_resplit", *WIDE)
     assert done.returncode == 1
     told = " ".join(done.stdout.split())
     assert "6 trials of each of good, blows, a number chosen so" in told

@@ -2,7 +2,7 @@
 
 import itertools
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,10 +24,11 @@ UNIMPORTANT = ("record",)
 
 @dataclass(frozen=True)
 class _Side:
-    """A configuration of one of the folders, as `measured` under the folder's letter."""
+    """A configuration of one of the folders, as `measured` under the folder's letter; `failed` trials count nowhere."""
 
     measured: Measured
     key: Mapping[str, Any]
+    failed: int
 
 
 Pair = tuple[_Side, _Side]
@@ -36,40 +37,45 @@ Pair = tuple[_Side, _Side]
 def compare(first: Folder, second: Folder) -> str:
     """Which configurations of two folders differ, and how sure that is, for people; writes nothing.
 
-    Configurations with equal swept values are compared (all, where there are none), and of folders that hold the
-    same variants each only with its namesake. Raises UserError where trials of equal seed were not trained and
-    tested on the same data, or there are none.
+    Configurations with equal swept values are compared (or all with one that was not swept), and of folders that
+    hold the same variants each only with its namesake. Raises UserError where no two trials of equal seed were
+    trained and tested on the same data.
     """
     if first.path.resolve() == second.path.resolve():
         raise UserError(f"--report with two folders compares them. Received: {first.path} twice.")
     _check_data(first, second)
     sides = [_sides(folder, letter) for folder, letter in ((first, "A"), (second, "B"))]
-    pairs = _pairs(*sides)
-    if first.header["data"]["test_fraction"] is not None:
-        for pair in pairs:
-            _check_test_part(*pair)
+    found = _pairs(*sides) if all(sides) else []
+    fixed = first.header["data"]["test_fraction"] is None
+    refused = [] if fixed else [why for pair in found if (why := _tested_otherwise(*pair))]
+    pairs = [pair for pair in found if fixed or not _tested_otherwise(*pair)]
+    if refused and not pairs:
+        raise UserError(
+            f"{first.path} and {second.path} cannot be compared: not tested on the same samples ({refused[0]}).\n"
+            "Train both with the same test part."
+        )
     rows = comparisons.family_rows("folders", [(one.measured, other.measured) for one, other in pairs])
     if not any(row["n"] for row in rows):
         raise UserError(
             f"No trials of equal seed ended well in both folders.\n{_seeds('A', first)}; {_seeds('B', second)}."
         )
-    paired = {side.measured.label for pair in pairs for side in pair}
+    paired = {side.measured.label for pair in found for side in pair}
     alone = [side.measured.label for side in itertools.chain(*sides) if side.measured.label not in paired]
+    failed = [f"{side.failed} of {side.measured.label}" for side in itertools.chain(*sides) if side.failed]
     blocks = [
         "Test accuracy, in pairs of trials of equal seed",
-        "\n".join(
-            f"{letter}  {folder.path} ({folder.header['experiment']})" for letter, folder in _named(first, second)
-        ),
+        f"A  {first.path} ({first.header['experiment']})\nB  {second.path} ({second.header['experiment']})",
         comparisons_table(rows),
         textwrap.fill(_conclusion(rows), 100),
         textwrap.fill(_different(first, second, pairs), 100),
+        textwrap.fill(f"Trials that did not end well and count nowhere: {', '.join(failed)}.", 100) if failed else "",
         textwrap.fill(f"Left out, since only one folder has them: {', '.join(alone)}.", 100) if alone else "",
+        "\n".join(
+            f"Left out, {refused.count(why)} pairs not tested on the same samples: {why}."
+            for why in dict.fromkeys(refused)
+        ),
     ]
     return "\n\n".join(block for block in blocks if block)
-
-
-def _named(first: Folder, second: Folder) -> Iterable[tuple[str, Folder]]:
-    return zip("AB", (first, second), strict=True)
 
 
 def _check_data(first: Folder, second: Folder) -> None:
@@ -80,7 +86,7 @@ def _check_data(first: Folder, second: Folder) -> None:
         what = f"{one['source']} and {other['source']}" if one["source"] != other["source"] else one["source"]
         raise UserError(
             f"{first.path} and {second.path} cannot be compared: their trials did not read the same data ({what}; "
-            "the checksums differ).\nTrain both on the same data."
+            "the checksums differ).\nTrain both on the same data, resized and scaled alike."
         )
     if one["test_fraction"] != other["test_fraction"]:
         raise UserError(
@@ -89,21 +95,23 @@ def _check_data(first: Folder, second: Folder) -> None:
         )
 
 
-def _check_test_part(one: _Side, other: _Side) -> None:
-    """Trials of equal seed must have had the same samples held out for the test."""
+def _tested_otherwise(one: _Side, other: _Side) -> str:
+    """Why trials of equal seed did not have the same samples held out for the test; empty where they had."""
     for name in ("split_seed", "stratified"):
         values = one.key["data"][name], other.key["data"][name]
         if values[0] != values[1]:
-            raise UserError(
-                f"{one.measured.label} and {other.measured.label} cannot be compared: they were not tested on the "
-                f"same samples, for {name} is {values[0]} and {values[1]}.\nTrain both with the same {name}."
-            )
+            return f"{name} {values[0]} / {values[1]}"
+    return ""
 
 
 def _sides(folder: Folder, letter: str) -> list[_Side]:
     fraction = folder.header["data"]["test_fraction"]
-    measured = [(comparisons.measured(group, fraction), group[0].key) for group in grouped(folder.ordered())]
-    return [_Side(replace(each, variant=f"{letter} {each.variant}"), key) for each, key in measured]
+    sides = []
+    for group in grouped(folder.ordered()):
+        measured = comparisons.measured(group, fraction)
+        named = replace(measured, variant=f"{letter} {measured.variant}")
+        sides.append(_Side(named, group[0].key, sum(record.result.status != "ok" for record in group)))
+    return sides
 
 
 def _pairs(first: Sequence[_Side], second: Sequence[_Side]) -> list[Pair]:
@@ -111,7 +119,16 @@ def _pairs(first: Sequence[_Side], second: Sequence[_Side]) -> list[Pair]:
     alike = [(one, other) for one, other in every if one.key["values"] == other.key["values"]]
     names = [{side.key["variant"] for side in sides} for sides in (first, second)]
     same = [(one, other) for one, other in alike if one.key["variant"] == other.key["variant"]]
-    return (names[0] == names[1] and same) or alike or every
+    unswept = any(len(sides) == 1 or not any(side.key["values"] for side in sides) for sides in (first, second))
+    found = (names[0] == names[1] and same) or alike or (unswept and every)
+    if not found:
+        a, b = (", ".join(dict.fromkeys(_values(side) for side in sides)) for sides in (first, second))
+        raise UserError(f"The two folders have no swept value in common.\nA has {a}.\nB has {b}.")
+    return found
+
+
+def _values(side: _Side) -> str:
+    return " ".join(f"{name}={value}" for name, value in side.key["values"].items()) or "nothing swept"
 
 
 def _seeds(letter: str, folder: Folder) -> str:
@@ -121,7 +138,7 @@ def _seeds(letter: str, folder: Folder) -> str:
 
 def _conclusion(rows: Sequence[Mapping[str, Any]]) -> str:
     if all(row["n"] and row["difference_mean"] == row["difference_ci95_low"] == 0 for row in rows):
-        return "All trials of equal seed have the same test accuracy."
+        return f"All {sum(row['n'] for row in rows)} pairs of trials have the same test accuracy."
     shown = [_shown(row) for row in rows if row["verdict"] in comparisons.BETTER.values()]
     left = [row for row in rows if row["verdict"] not in comparisons.BETTER.values()]
     undecided = f"no difference is shown; {comparisons.could(left, len(rows))}." if left else ""

@@ -132,13 +132,19 @@ def summary_table(summary: Sequence[Row], swept: Sequence[str]) -> str:
 
 
 def comparisons_table(rows: Sequence[Row], most: int | None = None) -> str:
-    """Comparisons for people, at most so many, differences in percentage points; empty where there are none."""
+    """Comparisons for people, differences in percentage points, with what is noted of them; empty without any.
+
+    Of more than `most` those that show a difference come first.
+    """
     if not rows:
         return ""
+    if most is not None and len(rows) > most:
+        rows = sorted(rows, key=lambda row: row["verdict"] not in comparisons.BETTER.values())
     lines = [
         [
             row["first"],
             row["second"],
+            row["n"],
             _points(row["difference_mean"]),
             _interval(row["difference_ci95_low"], row["difference_ci95_high"], _points),
             _figure(row["p_holm"]),
@@ -146,11 +152,22 @@ def comparisons_table(rows: Sequence[Row], most: int | None = None) -> str:
         ]
         for row in rows[:most]
     ]
-    headers = ["first", "second", "second - first, points", "95 % interval", "p (Holm)", "verdict"]
-    aligned = ["left", "left", "right", "right", "right", "left"]
+    headers = ["first", "second", "pairs", "second - first, points", "95 % interval", "p (Holm)", "verdict"]
+    aligned = ["left", "left", "right", "right", "right", "right", "left"]
     table = tabulate(lines, headers, disable_numparse=True, colalign=aligned)
-    more = len(rows) - len(lines)
-    return f"{table}\n... and {more} more in comparisons.csv" if more else table
+    more = [f"... and {len(rows) - len(lines)} more in comparisons.csv"] if len(rows) > len(lines) else []
+    return "\n".join([table, *more, *_remarks(rows)])
+
+
+def _remarks(rows: Sequence[Row]) -> Iterable[str]:
+    """How a table of comparisons is to be read, and its notes, each once."""
+    if len(rows) > 1:
+        yield "Each interval is of one difference alone; p is adjusted for the number of comparisons (Holm)."
+    notes = dict.fromkeys(row["note"] for row in rows if row["note"])
+    for note in notes:
+        of = [row for row in rows if row["note"] == note]
+        which = f"{of[0]['first']} and {of[0]['second']}" if len(of) == 1 else f"{len(of)} of {len(rows)}"
+        yield f"{which}: {note}."
 
 
 def failures(records: Sequence[Record]) -> list[str]:
@@ -172,7 +189,7 @@ def _figure(value: Any) -> str:
 
 
 def _points(difference: float | None) -> str:
-    return "" if difference is None else f"{100 * difference:+.2f}"
+    return "" if difference is None else f"{round(100 * difference, 2) + 0.0:+.2f}"  # no minus before 0.00
 
 
 def _interval(low: float | None, high: float | None, show: Callable[[Any], str]) -> str:
