@@ -41,8 +41,10 @@ def trained(units):
 
 
 def endless(x):
-    """A loop within TensorFlow, which no Python signal handler can end."""
-    turns = tf.while_loop(lambda turn: turn >= 0, lambda turn: turn * 0 + 1, [tf.reduce_sum(tf.cast(x > 0, tf.int32))])
+    """A loop within TensorFlow, which no Python signal handler can end; the file `looping` says that it runs."""
+    with tf.control_dependencies([tf.print("it runs", output_stream="file://looping")]):
+        start = tf.reduce_sum(tf.cast(x > 0, tf.int32))
+        turns = tf.while_loop(lambda turn: turn >= 0, lambda turn: turn * 0 + 1, [start])
     return x + tf.cast(turns[0], x.dtype)
 
 

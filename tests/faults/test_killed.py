@@ -156,32 +156,13 @@ def test_killed_hundreds_of_times_while_a_folder_is_written(tmp_path, whole, und
     assert tables == undisturbed
 
 
-# --- workers -----------------------------------------------------------------------------------
-
-
 def test_a_killed_driver_leaves_no_process_and_no_copy_of_the_data(tiny, tmp_path):
     """Not even where its workers are in an endless call."""
     (tmp_path / "temporary").mkdir()
     there = {"TMPDIR": str(tmp_path / "temporary"), "IN_TRAINING": "True"}
     process = tiny.start("--executor", "processes", "--workers", "1", **there)
-    until(tiny.journal.exists, process)
+    until((tiny.place / "looping").exists, process)
     assert list((tmp_path / "temporary").glob("trials-*"))
     assert len(workers(process)) == 1
     kill(process)
     assert not list((tmp_path / "temporary").glob("trials-*"))
-
-
-@pytest.mark.slow
-def test_killed_workers_cost_nothing(tiny, undisturbed):
-    """Each of the two is killed while it starts, while models are built and while it trains."""
-    process = tiny.start(*PROCESSES)
-    for trained in (0, 0, 5, 15, 25):
-        until(lambda trained=trained: tiny.trained() >= trained and len(workers(process)) == 2, process)
-        for worker in workers(process):
-            worker.kill()
-            time.sleep(0.5)
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors
-    assert "SIGKILL, as when memory runs out" in errors
-    assert "Traceback" not in errors
-    assert tiny.tables() == undisturbed

@@ -73,8 +73,7 @@ def test_the_command_that_is_printed_ends_as_an_undisturbed_run(executor, number
 def test_an_epoch_that_never_ends_is_stopped_too(executor, number, tiny):
     """In one long call of TensorFlow no Python handler runs; what ended before it is kept."""
     process = tiny.start(*executor, IN_TRAINING="units == 8")
-    until(lambda: tiny.trained() >= 20, process)
-    time.sleep(1)  # it is in the loop by now
+    until(lambda: tiny.trained() >= 20 and (tiny.place / "looping").exists(), process)
     _, seconds = stop(process, number, group=True)
     assert seconds < SECONDS
     assert tiny.trained() == 20
