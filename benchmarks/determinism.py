@@ -7,8 +7,8 @@ Both train LeNet-5 in the graph engine on the digits of scikit-learn, enlarged t
 of the epochs after the first; start, data and tracing are not in them.
 threads: as many one-threaded processes at a time as there are cores, against one process with as many threads
 as cores, in trained samples a second over the machine; above 1 the repeatable way is the faster one.
-ops: one thread, TensorFlow's op determinism on against off, in seconds; and whether all weights are the same
-bits. Above 1 the switch costs time.
+ops: one thread, TensorFlow's op determinism on against off, in seconds; above 1 the switch costs time.
+Both say with how many different bits the weights of the same training came out, of each way.
 """
 
 import argparse
@@ -68,25 +68,17 @@ def train(processes: int, threads: int, deterministic: bool, epochs: int) -> lis
     return [json.loads(process.communicate()[0]) for process in started]
 
 
-def threads(epochs: int, cores: int) -> float:
-    """One thread a trial against all cores for one trial: how many times as many samples a second."""
-    repeatable, default = train(cores, 1, False, epochs), train(1, cores, False, epochs)
-    rates = [sum(each["samples"] / each["seconds"] for each in found) for found in (repeatable, default)]
-    same = repeatable[0]["weights"] == default[0]["weights"]
-    print(
-        f"{cores} processes x 1 thread {rates[0]:,.0f} samples/s, 1 process x {cores} threads {rates[1]:,.0f}", end=""
-    )
-    print(f", ratio {rates[0] / rates[1]:.2f}; weights {'the same' if same else 'other'} bits", flush=True)
-    return rates[0] / rates[1]
+def threads(epochs: int, cores: int) -> tuple[list[dict], list[dict]]:
+    """Trainings with one thread each, and one with all cores; the ratio is that of samples a second."""
+    return train(cores, 1, False, epochs), train(1, cores, False, epochs)
 
 
-def ops(epochs: int, _: int) -> float:
-    """The seconds that op determinism takes, as a multiple of those without it."""
-    (on,), (off,) = (train(1, 1, deterministic, epochs) for deterministic in (True, False))
-    same = on["weights"] == off["weights"]
-    print(f"op determinism on {on['seconds']:.2f} s, off {off['seconds']:.2f} s", end="")
-    print(f", ratio {on['seconds'] / off['seconds']:.2f}; weights {'the same' if same else 'other'} bits", flush=True)
-    return on["seconds"] / off["seconds"]
+def ops(epochs: int, _: int) -> tuple[list[dict], list[dict]]:
+    """A training with op determinism off, and one with it on; the ratio is that of seconds, on to off."""
+    return train(1, 1, False, epochs), train(1, 1, True, epochs)
+
+
+NAMES = {"threads": ("one thread each", "all cores for one"), "ops": ("off", "on")}
 
 
 def main() -> None:
@@ -96,8 +88,20 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5)
     arguments = parser.parse_args()
     measure = {"threads": threads, "ops": ops}[arguments.what]
-    ratios = [measure(arguments.epochs, os.cpu_count() or 1) for _ in range(arguments.repetitions)]
+    ratios, bits = [], [set(), set()]
+    for _ in range(arguments.repetitions):
+        both = measure(arguments.epochs, os.cpu_count() or 1)
+        rates = [sum(each["samples"] / each["seconds"] for each in found) for found in both]
+        for kind, found in zip(bits, both, strict=True):
+            kind.update(each["weights"] for each in found)
+        ratios.append(rates[0] / rates[1])
+        told = ", ".join(
+            f"{name} {rate:,.0f} samples/s" for name, rate in zip(NAMES[arguments.what], rates, strict=True)
+        )
+        print(f"{told}, ratio {ratios[-1]:.2f}", flush=True)
     print(f"median ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    different = ", ".join(f"{name} {len(kind)}" for name, kind in zip(NAMES[arguments.what], bits, strict=True))
+    print(f"different weights of one training: {different}; of both ways {len(bits[0] | bits[1])}")
 
 
 if __name__ == "__main__":

@@ -211,8 +211,8 @@ def libraries() -> dict[str, str]:
 def decisive() -> dict[str, Any]:
     """What may decide a trial's last bits beside versions, data and declaration; imports nothing.
 
-    `threads a trial` holds within and between operations. `op determinism` is TensorFlow's switch: on a
-    CPU with one thread it changes no bit. `environment variables` are those of `VARIABLES` that were set.
+    `threads a trial` holds within and between operations. `op determinism` is TensorFlow's switch: on one
+    thread of a CPU a trial repeats without it. `environment variables` are those of `VARIABLES` that were set.
     """
     return {
         "threads a trial": THREADS,

@@ -1,6 +1,5 @@
 """Models trained one after another leave nothing behind: a process's resident memory does not grow."""
 
-import json
 import subprocess
 import sys
 
