@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from models import mlp
 from tests.conftest import ROOT, needs_data
 from trials import statistics
 from trials.experiment import METRICS
 from trials.seeds import Stream, integer
+from trials.sources import source_hash
 
 # A lazily loaded keras stands in sys.modules under its own name; keras.src comes with the real one.
 HEAVY = {"pandas", "scipy", "sklearn", "matplotlib", "tensorflow", "keras.src", "jax", "torch"}
@@ -81,6 +83,7 @@ def own(folder: Path, body: str = SOUND, protocol: str = "", before: str = "") -
         ["--experiment", "iris_hidden_units", "--device", "gpu"],
         ["--report", "nowhere"],
         ["--evaluate", "nowhere"],
+        ["--verify", "nowhere"],
         ["--check", "lenet6"],
         ["--describe", "lenet6"],
         ["--describe", "lenet5", "--set", "unit=3"],
@@ -222,6 +225,18 @@ def test_run_json_says_what_ran(finished):
     assert record["versions"]["tensorflow"]
     assert record["data checksum"]
     assert "--trials 3" in record["command"]
+    assert (record["threads a trial"], record["op determinism"]) == (1, False)
+    assert record["builders"]["mlp"] == {"function": "models.mlp.mlp", "source sha256": source_hash(mlp)}
+    assert len(record["git"]["commit"]) == 40
+    assert record["git"]["dirty"] in (True, False)
+
+
+def test_run_json_says_which_variables_of_the_environment_were_set(command, tmp_path):
+    words = ("--experiment", "iris_hidden_units", "--set", "units=4", "--trials", "1", "--epochs", "1", "--quiet")
+    command(*words, "--executor", "inline", TF_ENABLE_ONEDNN_OPTS="0", TF_VAR_secret="s")
+    record = json.loads((tmp_path / "results/iris_hidden_units/run.json").read_text())
+    assert record["environment variables"]["TF_ENABLE_ONEDNN_OPTS"] == "0"
+    assert "secret" not in json.dumps(record)
 
 
 @pytest.mark.parametrize(

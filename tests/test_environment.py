@@ -95,3 +95,30 @@ def test_what_is_loaded_already_is_not_taken_away():
         with pytest.raises(ImportError):
             importlib.import_module("a_package_that_is_not_there")
     assert "a_package_that_is_not_there" not in sys.modules
+
+
+def test_the_recorded_threads_are_those_of_tensorflow(keras):
+    import tensorflow as tf
+    from tensorflow.python.framework.config import is_op_determinism_enabled  # it has no public name
+
+    threads = tf.config.threading
+    found = threads.get_intra_op_parallelism_threads(), threads.get_inter_op_parallelism_threads()
+    assert found == (environment.THREADS,) * 2
+    assert os.environ["OMP_NUM_THREADS"] == str(environment.THREADS)
+    assert environment.decisive()["op determinism"] == is_op_determinism_enabled()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/cpuinfo")
+def test_features_are_the_processors_that_select_kernels():
+    flags = set(Path("/proc/cpuinfo").read_text().split())
+    found = environment.machine()["features"]
+    assert set(found) <= flags
+    assert {"avx2", "fma", "asimd"} & flags <= set(found)
+    assert not {"fpu", "fp", "lm"} & set(found)
+
+
+def test_libraries_that_decide_numbers_are_recorded():
+    import PIL
+
+    assert environment.libraries()["pillow"] == PIL.__version__
+    assert "pytest" not in environment.libraries()

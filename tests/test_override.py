@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trials.errors import UserError
-from trials.experiment import Data, Experiment, Protocol, Variant
+from trials.experiment import Data, Experiment, Protocol, Published, Variant
 from trials.override import override
 
 PROTOCOL = Protocol(epochs=10, loss="mse")
@@ -61,6 +61,14 @@ def test_several_values_extend_the_sweep_behind_the_declared_one():
 def test_a_fixed_option_reaches_only_the_variants_that_take_it():
     small, plain = override(experiment(), values={"units": (8,)}).variants
     assert (small.options, plain.options) == ({"units": 8}, {})
+
+
+def test_what_no_chosen_variant_takes_is_not_swept():
+    figures = (Published(0.5, 1, "S1", where={"units": 10}), Published(0.6, 1, "S1", where={"variant": "plain"}))
+    declared = experiment(sweep={"units": (10, 20), "batch_size": (8, 16)}, published=figures)
+    asked = override(declared, variants=("plain",))
+    assert (asked.sweep, asked.published) == ({"batch_size": (8, 16)}, figures[1:])
+    assert override(declared, variants=("small",)).sweep == declared.sweep
 
 
 def test_chosen_variants_keep_the_declared_order():

@@ -2,7 +2,7 @@ import csv
 import dataclasses
 
 from tests.small_records import SMALL, records
-from trials import published
+from trials import published, statistics
 from trials.datasets import declaration
 from trials.experiment import Published
 from trials.report import comparisons_table, failures, summary_table, write
@@ -52,6 +52,15 @@ def test_the_table_of_one_swept_variant(tmp_path):
         "     10    3  0.5000  0.1000  0.2516 to 0.7484  0.4000  0.6000",
         "     20    1  0.7500                            0.7500  0.7500",
     ]
+
+
+def test_a_variant_without_a_swept_option_has_an_empty_cell():
+    figures = dict.fromkeys(f"test_accuracy_{suffix}" for suffix in statistics.SUFFIXES)
+    rows = [
+        {"variant": "a", "n": 1, "failed": 0, **figures},
+        {"variant": "b", "rate": 0.2, "n": 1, "failed": 0, **figures},
+    ]
+    assert [line.split() for line in summary_table(rows, ["rate"]).splitlines()[2:]] == [["a", "1"], ["b", "0.2", "1"]]
 
 
 def test_the_table_of_several_variants_names_them_and_counts_what_failed(tmp_path):

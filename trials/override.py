@@ -45,12 +45,16 @@ def everywhere(declared: Experiment, asked: Experiment, **changes: Any) -> Exper
 
 
 def _choose_variants(experiment: Experiment, names: tuple[str, ...]) -> Experiment:
+    """These variants, and of the sweep what one of them takes."""
     known = {variant.name: variant for variant in experiment.variants}
     for name in names:
         if name not in known:
             raise unknown(f"variant of '{experiment.name}'", name, known)
     kept = tuple(variant for variant in experiment.variants if variant.name in names)
-    return dataclasses.replace(experiment, variants=kept)
+    taken = {*FIELDS, *(option for variant in kept for option in variant.accepts())}
+    sweep = {name: values for name, values in experiment.sweep.items() if name in taken}
+    published = tuple(each for each in experiment.published if each.where.keys() <= {"variant", "epoch", *sweep})
+    return dataclasses.replace(experiment, variants=kept, sweep=sweep, published=published)
 
 
 def _fix(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:

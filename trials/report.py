@@ -116,7 +116,7 @@ def summary_table(summary: Sequence[Row], swept: Sequence[str]) -> str:
         lines.append(
             [
                 *([row["variant"]] if several else []),
-                *(row.get(name) for name in swept),
+                *(row.get(name, "") for name in swept),
                 row["n"],
                 *([row["failed"]] if failed else []),
                 _figure(row["test_accuracy_mean"]),

@@ -133,7 +133,7 @@ class _Driver:
         environment.require_tensorflow()
         data = self.experiment.data
         self.samples = datasets.load(data, self.settings.data_directory, self.settings.base)
-        header = _header(self.experiment, self.settings, self.samples, datasets.declaration(data))
+        header = _header(self.changed, self.settings, self.samples, datasets.declaration(data))
         self.folder = Folder(self.settings.results / self.experiment.name, header, self.settings.fresh)
         self.folder.read()
         self.folder.check(self.changed)

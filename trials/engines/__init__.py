@@ -1,6 +1,7 @@
 """Engines turn (configuration, seeds) into trial results; this page chooses one."""
 
 import contextlib
+import gc
 import hashlib
 import time
 from collections.abc import Iterator
@@ -109,6 +110,8 @@ class Trainer:
 
     def _session_of(self, unit: Unit, engine: str) -> Any:
         if self._held is None or self._held[:2] != (unit.index, engine):
+            self._held = None
+            gc.collect()  # a traced model is a cycle of references: a megabyte that would wait for its turn
             self._held = (unit.index, engine, _session(engine, unit, self.samples.classes))
         return self._held[2]
 
