@@ -7,7 +7,7 @@
 
 Contenders take turns (A B C A B C ...), each in a process of its own. A ratio is how many times as fast this
 project's default command is, of runs of the same turn. The accuracies of a contender `agree` where the 99 %
-interval of their mean difference to this project's (Welch's, configuration by configuration) holds 0.
+interval of their mean difference to this project's (Student's, within configurations) holds 0.
 """
 
 import argparse

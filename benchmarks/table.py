@@ -117,6 +117,8 @@ def _line(row: Row, rate: bool) -> str:
     if times and row["contender"] != OURS:
         times += f" ({row['ratio_lowest']:.2f} to {row['ratio_highest']:.2f})"
     accuracy = f"{row['accuracy_mean']:.4f} {row['accuracies'] or ''}".strip()
+    half = row["accuracy_difference_ci99_half"]
+    accuracy += f" (±{half:.4f})" if row["accuracies"] and half is not None else ""
     peak = "" if row["peak_fraction"] is None else f"{100 * row['peak_fraction']:.1f} %"
     return f"| {CONTENDERS[row['contender']].about} | {speed} | {times} | {accuracy} | {peak} |"
 
