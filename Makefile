@@ -1,5 +1,5 @@
 # make run: the Iris sweep, from nothing. make test: lint, types, tests.
-# make bench: this project against its peers on this machine, about 25 minutes on two idle cores.
+# make bench: this project against its peers on this machine, alone on it, images from TRIALS_DATA_DIR.
 PYTHON ?= python3
 REPETITIONS ?= 2
 VENV := .venv

@@ -49,6 +49,10 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
         unknown = [name for name in names if name not in allowed]
         if unknown:
             parser.error(f"there is no {what} '{unknown[0]}'; there are: {', '.join(allowed)}")
+    asked.directory = datasets.data_directory(asked.data_dir)
+    images = [name for name in asked.works if name in WORKS and name != "iris"]
+    if images and asked.directory is None:  # a download goes through Keras, which has no place beside PyTorch
+        parser.error(f"{images[0]} needs image data: give its folder with --data-dir or TRIALS_DATA_DIR")
     return asked
 
 
@@ -62,33 +66,40 @@ def chosen(asked: Sequence[str] | None, usual: Sequence[str]) -> list[str]:
     return names
 
 
-def timed(asked: argparse.Namespace) -> list[measure.Run]:
-    """All runs, in turns; a line on each as it ends."""
-    runs = []
+def timed(asked: argparse.Namespace) -> tuple[list[measure.Run], int]:
+    """All runs, in turns, and how many failed; a line on each as it ends."""
+    runs, failed = [], 0
     for name in (name for name in asked.works if name in WORKS):
         work = WORKS[name]
         names = chosen(asked.contenders, work.contenders)
         for repetition in range(1, asked.repetitions + 1):
             for who in names:
-                run = measure.run(name, who, asked.trials or work.trials, asked.epochs or work.epochs, repetition)
+                size = asked.trials or work.trials, asked.epochs or work.epochs
+                try:
+                    run = measure.run(name, who, *size, repetition)
+                except RuntimeError as error:  # the others' time is not to be lost
+                    print(error, file=sys.stderr)
+                    failed += 1
+                    continue
                 runs.append(run)
                 print(f"{name} {repetition} {who}: {run.seconds:.1f} s, {run.rate:,.0f} samples/s", flush=True)
-    return runs
+    return runs, failed
 
 
-def main() -> None:
+def main() -> int:
     asked = arguments()
-    directory = datasets.data_directory(asked.data_dir)
-    if directory is not None:
-        measure.use(directory)
+    if asked.directory is not None:
+        measure.use(asked.directory)
+    asked.results.mkdir(parents=True, exist_ok=True)
     facts = {"machine": machine(), "versions": versions() | contenders.versions(), "git": git_state(measure.ROOT)}
     products = peak.products() if "peak" in asked.works else {}
     table.write(
         asked.results / "peak.csv", [{"size": n, "operations_per_second": rate} for n, rate in products.items()]
     )
-    runs = timed(asked)
+    runs, failed = timed(asked)
     table.write(asked.results / "runs.csv", table.run_rows(runs))
-    needed = {name: peak.operations(WORKS[name]) for name in asked.works if name in WORKS and WORKS[name].rate}
+    rates = [name for name in asked.works if products and name in WORKS and WORKS[name].rate]
+    needed = {name: peak.operations(WORKS[name]) for name in rates}
     summary = table.summary_rows(runs, max(products.values(), default=None), needed)
     table.write(asked.results / "summary.csv", summary)
     beside: list[dict[str, Any]] = []
@@ -100,7 +111,8 @@ def main() -> None:
     print(f"\n{told}")
     if asked.readme:
         README.write_text(PLACE.sub(lambda found: f"{found[1]}{told}\n{found[2]}", README.read_text(encoding="utf-8")))
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -37,17 +37,22 @@ def test_the_arithmetic_of_a_training_sample():
     assert peak.operations(WORKS["lenet5_batch_32"]) == 6 * forward
 
 
-def test_the_usual_works_are_timed_unless_some_are_named():
-    assert command.arguments([]).works == ["peak", "overhead", *USUAL_WORKS]
-    assert command.arguments(["cifar10"]).works == ["cifar10"]
+def test_the_usual_works_are_timed_unless_some_are_named(tmp_path):
+    assert command.arguments(["--data-dir", str(tmp_path)]).works == ["peak", "overhead", *USUAL_WORKS]
+    assert command.arguments(["iris"]).works == ["iris"]
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(["mnist"], "no work 'mnist'"), (["iris", "--contenders", "fit,jax"], "no contender 'jax'")],
-    ids=["work", "contender"],
+    [
+        (["mnist"], "no work 'mnist'"),
+        (["iris", "--contenders", "fit,jax"], "no contender 'jax'"),
+        (["iris", "cifar10"], "cifar10 needs image data"),
+    ],
+    ids=["work", "contender", "data"],
 )
-def test_unknown_names_are_refused(words, said, capsys):
+def test_mistakes_are_refused(words, said, capsys, monkeypatch):
+    monkeypatch.delenv("TRIALS_DATA_DIR", raising=False)
     with pytest.raises(SystemExit):
         command.arguments(words)
     assert said in capsys.readouterr().err
