@@ -1,9 +1,11 @@
 # make run: the Iris sweep, from nothing. make test: lint, types, tests.
+# make bench: this project against its peers on this machine, alone on it, images from TRIALS_DATA_DIR.
 PYTHON ?= python3
+REPETITIONS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test install install-test clean
+.PHONY: run test bench install install-test install-bench clean
 
 run: install
 	$(BIN)/python run_trials.py --experiment iris_hidden_units
@@ -14,8 +16,12 @@ test: install-test
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n auto
 
+bench: install-bench
+	$(BIN)/python -m benchmarks --repetitions $(REPETITIONS) --results results/reference/benchmarks --readme
+
 install: $(VENV)/installed
 install-test: $(VENV)/installed-test
+install-bench: $(VENV)/installed-bench
 
 $(VENV)/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
@@ -28,6 +34,10 @@ $(VENV)/installed: requirements.txt
 
 $(VENV)/installed-test: requirements-test.txt $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	@touch $@
+
+$(VENV)/installed-bench: requirements-bench.txt $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	@touch $@
 
 clean:

@@ -1,0 +1,65 @@
+"""What the runner takes beyond the engine: progress, journal, tables, figures and page.
+
+The same trials in the same process, by the engine called directly and by the runner, in turns, after one of each
+to warm up: libraries that the end of a first run loads are none of what a longer run costs more.
+"""
+
+import contextlib
+import io
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.work import WORKS
+from trials import datasets, run
+from trials.engines import Trainer
+from trials.engines.results import Unit
+from trials.environment import prepare_process
+from trials.experiment import Experiment
+from trials.run import Plan, Settings
+
+
+def measure(name: str, trials: int, epochs: int, repetitions: int) -> list[dict[str, object]]:
+    """A row a repetition: seconds of the engine and of the runner, and of the latter the part after the training."""
+    prepare_process("cpu")
+    experiment = WORKS[name].trained(trials, epochs)
+    rows = []
+    for repetition in range(repetitions + 1):
+        engine, (runner, end) = _engine(experiment), _runner(experiment)
+        share = (runner - engine) / engine
+        row = {"engine_seconds": engine, "runner_seconds": runner, "tables_and_page_seconds": end, "overhead": share}
+        rows.append({"work": name, "repetition": repetition, "trials": _trainings(experiment), **row})
+    return rows[1:]
+
+
+def _trainings(experiment: Experiment) -> int:
+    return len(experiment.configurations()) * experiment.trials
+
+
+def _engine(experiment: Experiment) -> float:
+    """Seconds from reading the data to the last result, nothing kept."""
+    started = time.perf_counter()
+    trainer = Trainer(datasets.load(experiment.data, datasets.data_directory(None)))
+    seeds = tuple(experiment.seeds(0))
+    for index, configuration in enumerate(experiment.configurations()):
+        results = list(trainer.run(Unit(index, configuration, seeds, "graph")))
+        if any(result.status != "ok" for result in results):
+            raise RuntimeError(f"{configuration.label} was not trained: {results[0].error}")
+    return time.perf_counter() - started
+
+
+def _runner(experiment: Experiment) -> tuple[float, float]:
+    """Seconds of the whole run and of its end, from the last result to the page."""
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder, contextlib.redirect_stdout(io.StringIO()):
+        settings = Settings(
+            results=Path(folder), data_directory=datasets.data_directory(None), engine="graph", executor="inline"
+        )
+        started = time.perf_counter()
+        with contextlib.redirect_stderr(io.StringIO()):
+            code = run.run([Plan(experiment, experiment, experiment, settings)])
+        ended = time.perf_counter()
+        if code:
+            raise RuntimeError(f"The run of {experiment.name} ended with exit code {code}.")
+        # the journal is synced with each trial, so that its time is that of the last result
+        trained = (Path(folder) / experiment.name / "journal.jsonl").stat().st_mtime
+        return ended - started, time.time() - trained - (time.perf_counter() - ended)

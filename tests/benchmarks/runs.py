@@ -1,0 +1,8 @@
+"""Measured runs made up for the tests."""
+
+from benchmarks.measure import Run
+
+
+def run(contender, repetition=1, *, work="iris", seconds=10.0, busy=8.0, processes=1, samples=800, accuracies=None):
+    accuracies = accuracies or ((0.5, 0.7), (0.8, 0.8))
+    return Run(work, contender, repetition, processes, 2, 1, samples, seconds, busy, accuracies)

@@ -1,0 +1,70 @@
+import csv
+
+import pytest
+
+from benchmarks import table
+from benchmarks.work import OURS
+from tests.benchmarks.runs import run
+
+
+def test_a_rate_is_that_of_all_processes():
+    assert run("fit", samples=800, busy=8.0).rate == 100
+    assert run("fit", samples=1600, busy=16.0, processes=2).rate == 200  # each busy for 8 s
+
+
+def test_the_ratio_of_a_whole_command_is_of_seconds():
+    assert table.ratio(run(OURS, seconds=5.0, busy=1.0), run("keras_loop", seconds=20.0, busy=1.0)) == 4
+
+
+def test_the_ratio_of_a_rate_is_of_samples_a_second():
+    ours, theirs = run(OURS, work="cifar10", busy=4.0), run("keras_loop", work="cifar10", busy=12.0)
+    assert table.ratio(ours, theirs) == 3
+
+
+def test_ratios_are_of_runs_in_the_same_turn():
+    runs = [
+        run(OURS, 1, seconds=1.0),
+        run("fit", 1, seconds=2.0),
+        run(OURS, 2, seconds=10.0),
+        run("fit", 2, seconds=40.0),
+    ]
+    ours, fit = table.summary_rows(runs)
+    assert (fit["ratio_lowest"], fit["ratio_median"], fit["ratio_highest"]) == (2, 3, 4)
+    assert ours["ratio_median"] == 1
+    assert fit["seconds_median"] == 21
+
+
+def test_without_this_project_nothing_is_compared():
+    (row,) = table.summary_rows([run("fit")])
+    assert (row["ratio_median"], row["accuracy_difference"], row["accuracies"]) == (None, None, None)
+    assert row["accuracy_mean"] == pytest.approx((0.6 + 0.8) / 2)
+
+
+def test_accuracies_of_all_repetitions_are_held_together():
+    first, second = run("fit", 1, accuracies=((0.1,), (0.2,))), run("fit", 2, accuracies=((0.3,), (0.4,)))
+    assert table.pooled([first, second]) == [[0.1, 0.3], [0.2, 0.4]]
+
+
+def test_the_share_of_the_peak():
+    (row,) = table.summary_rows([run(OURS, work="cifar10", samples=800, busy=8.0)], 1e6, {"cifar10": 2500})
+    assert row["peak_fraction"] == 0.25  # 100 samples a second x 2,500 operations of 1,000,000
+
+
+def test_a_disagreement_is_told():
+    runs = [run(OURS, accuracies=((0.9, 0.91, 0.92),)), run("fit", accuracies=((0.1, 0.11, 0.12),))]
+    assert "0.1100 differs" in table.text(table.summary_rows(runs))
+
+
+def test_every_run_can_be_read_back(tmp_path):
+    table.write(tmp_path / "runs.csv", table.run_rows([run("fit", 2)]))
+    with open(tmp_path / "runs.csv", newline="") as stream:
+        (row,) = csv.DictReader(stream)
+    assert row["accuracies"] == "0.5 0.7;0.8 0.8"
+    assert (row["contender"], row["repetition"], row["samples_per_second"]) == ("fit", "2", "100.0")
+
+
+def test_the_limits_are_told():
+    overhead = [{"overhead": share, "tables_and_page_seconds": 1.5, "trials": 100} for share in (0.1, 0.2, 0.6)]
+    told = table.limits({256: 1e9, 512: 3e9}, overhead)
+    assert "The peak, 3 billion" in told and "512x512" in told
+    assert "adds 20.0 % to the 100 Iris trials" in told
