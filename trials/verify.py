@@ -27,7 +27,9 @@ def verify(
     """
     ended = [record for record in folder.ordered(declared) if record.result.status in ("ok", "diverged")]
     if not ended:
-        raise UserError(f"No trial in {folder.path} came to an end: there is nothing to train again.")
+        raise UserError(
+            f"No trial in {folder.path} came to an end: there is nothing to train again.\nRun the experiment."
+        )
     chosen = [group[:trials] for group in grouped(ended)]
     work = [(record, _unit(index, declared, record)) for index, group in enumerate(chosen) for record in group]
     samples = recorded.samples(folder, declared, directory, base)

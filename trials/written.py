@@ -45,6 +45,14 @@ def replace_table(path: Path, write: Callable[[TextIO], object]) -> Path | None:
         text = io.TextIOWrapper(stream, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
         write(text)
         text.detach()
+    try:
+        return _take_its_place(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _take_its_place(partial: Path, path: Path) -> Path | None:
     sums, there, new = read_sums(path.parent), _sum_of_file(path), _sum_of_file(partial) or ""
     if there == new and sums.get(path.name) == [new]:
         partial.unlink()

@@ -14,7 +14,7 @@ DECLARATIONS = {
     "experiment(sweep={'units': (1, 1)})": ("'units'", "twice: [1]"),
     "experiment(sweep={'units': (len,)})": ("'units'", "plain values", "built-in function len"),
     "experiment(sweep={'unit': (1,)})": ("'unit'", "'units'"),
-    "experiment(sweep={'epochs': (1, 2)})": ("'epochs'", "column"),
+    "experiment(sweep={'epochs': (1, 2)})": ("'epochs'", "something else"),
     "experiment(protocol=Protocol(1, 'mse', record=('validation',)))": ("'own'", "validation_fraction"),
     "experiment(published=(Published(0.9, 1, 'S', where={'unitz': 3}),))": ("'unitz'", "Allowed: variant"),
     "Published(0.9, 0, 'S')": ("0", "at least 1"),

@@ -11,18 +11,22 @@ from tests.errors.case import IRIS, Case, own, told
 from tests.test_store import record
 from trials import datasets
 from trials.engines.model import load_weights_file
+from trials.journal import trial_line
+from trials.report import write_pages
 from trials.run import Settings, _header
 from trials.store import Folder
 from trials.written import checksum
 
 
-def results(change: Callable[[Any], Any] = lambda one: one, **header: Any) -> Callable[[Path], None]:
+def results(
+    change: Callable[[Any], Any] = lambda one: one, name: str = "iris_hidden_units", **header: Any
+) -> Callable[[Path], None]:
     """A results folder of the zoo's sweep with one trial."""
 
     def arrange(folder: Path) -> None:
         declared = EXPERIMENTS["iris_hidden_units"]
         common = _header(declared, Settings(), datasets.load(declared.data), datasets.declaration(declared.data))
-        opened = Folder(folder / "results" / declared.name, {**common, **header})
+        opened = Folder(folder / "results" / name, {**common, **header})
         opened.begin("cpu")
         configuration = declared.configurations()[0]
         one = change(record(of=configuration))
@@ -51,6 +55,39 @@ def spoiled(*parts: str) -> Callable[[Path], None]:
         path.mkdir()
 
     return arrange
+
+
+def two(change: Callable[[Any], Any] = lambda one: one, **header: Any) -> Callable[[Path], None]:
+    """Two results folders, of which the second differs so."""
+
+    def arrange(folder: Path) -> None:
+        results()(folder)
+        results(change, "mine", **header)(folder)
+
+    return arrange
+
+
+def read_otherwise(**values: Any) -> dict[str, Any]:
+    return {"data": datasets.declaration(replace(EXPERIMENTS["iris_hidden_units"].data, **values))}
+
+
+def two_widths(folder: Path) -> None:
+    """Two results folders of two widths each, none in common."""
+    declared = EXPERIMENTS["iris_hidden_units"].configurations()
+    for name, places in (("iris_hidden_units", (0, 1)), ("mine", (2, 3))):
+        results(name=name)(folder)
+        journal = folder / "results" / name / "journal.jsonl"
+        header = journal.read_text().splitlines(keepends=True)[0]
+        journal.write_text(header + "".join(trial_line(record(of=declared[place])) for place in places))
+
+
+def many_trials(folder: Path) -> None:
+    results(lambda one: replace(one, result=replace(one.result, trial=8, seed=7)))(folder)
+
+
+def occupied(folder: Path) -> None:
+    results()(folder)
+    (folder / "results" / "index.html").mkdir()
 
 
 def folder_of(path: Path = Path("results/iris_hidden_units")) -> Folder:
@@ -104,7 +141,8 @@ def renamed(folder: Path) -> None:
     (folder / "results" / "iris_hidden_units" / "run.json").write_text(json.dumps({"experiment file": "../../own.py"}))
 
 
-REPORT, EVALUATE = (f"{mode} results/iris_hidden_units" for mode in ("--report", "--evaluate"))
+REPORT, EVALUATE, VERIFY = (f"{mode} results/iris_hidden_units" for mode in ("--report", "--evaluate", "--verify"))
+BOTH = f"{REPORT} results/mine"
 FOLDERS = [
     Case(foreign_weights, ("kept weights file", "fit its model")),
     told("--report nowhere", "nowhere", "journal.jsonl", "results/iris_hidden_units"),
@@ -126,8 +164,29 @@ FOLDERS = [
         arrange=lambda folder: (folder / "results/iris_hidden_units/journal.jsonl").mkdir(parents=True),
     ),
     Case(held, ("is in use by process", "--results DIR"), arrange=results()),
-    Case(adding, ("cannot be written", "weights", "--results DIR")),
+    Case(adding, ("cannot be written", "weights", "the same command continues")),
     told(REPORT, "cannot be written", "trials.csv", "--results DIR", arrange=spoiled(".SHA256SUMS.part")),
+    told(f"{REPORT} results/iris_hidden_units", "twice"),
+    told(
+        BOTH, "iris and digits", "Train both", arrange=two(**{**read_otherwise(source="digits"), "data checksum": "0"})
+    ),
+    told(BOTH, "test_fraction is 0.2 and 0.5", "Train both", arrange=two(**read_otherwise(test_fraction=0.5))),
+    told(
+        BOTH,
+        "split_seed 42 / 7",
+        "Train both",
+        arrange=two(lambda one: other_key(data={**one.key["data"], "split_seed": 7})(one)),
+    ),
+    told(BOTH, "no swept value in common", "A has units=10, units=20", "B has units=30, units=40", arrange=two_widths),
+    told(BOTH, "A has seeds 0 to 0", "no trial of B", arrange=two(lambda one: None)),
+    Case(
+        lambda: write_pages(Path("results/iris_hidden_units"), "?", ""),
+        ("index.html", "--report"),
+        arrange=occupied,
+    ),
+    told(" ".join(IRIS) + " --until 5 --max-trials 6", "8 trials", "--max-trials 8", arrange=many_trials),
+    told(VERIFY, "No trial", "Run the experiment", arrange=results(lambda one: None)),
+    told(VERIFY, "The builder of mlp", "another", "Declare it", arrange=results(other_key(builder="another"))),
     told(EVALUATE, "No trial", "results/iris_hidden_units", arrange=results(lambda one: None)),
     told(EVALUATE, "trial 1 of mlp", "not kept", "--save-weights", arrange=results()),
     told(EVALUATE, "'gone'", "no variant", arrange=results(lambda one: other_key(variant="gone")(kept(one)))),
