@@ -143,6 +143,7 @@ def renamed(folder: Path) -> None:
 
 REPORT, EVALUATE, VERIFY = (f"{mode} results/iris_hidden_units" for mode in ("--report", "--evaluate", "--verify"))
 BOTH = f"{REPORT} results/mine"
+OTHER_SAMPLES = {"data checksum": "0"}
 FOLDERS = [
     Case(foreign_weights, ("kept weights file", "fit its model")),
     told("--report nowhere", "nowhere", "journal.jsonl", "results/iris_hidden_units"),
@@ -166,10 +167,8 @@ FOLDERS = [
     Case(held, ("is in use by process", "--results DIR"), arrange=results()),
     Case(adding, ("cannot be written", "weights", "the same command continues")),
     told(REPORT, "cannot be written", "trials.csv", "--results DIR", arrange=spoiled(".SHA256SUMS.part")),
-    told(f"{REPORT} results/iris_hidden_units", "twice"),
-    told(
-        BOTH, "iris and digits", "Train both", arrange=two(**{**read_otherwise(source="digits"), "data checksum": "0"})
-    ),
+    told(f"{REPORT} results/iris_hidden_units", "twice", arrange=results()),
+    told(BOTH, "iris and digits", "Train both", arrange=two(**read_otherwise(source="digits"), **OTHER_SAMPLES)),
     told(BOTH, "test_fraction is 0.2 and 0.5", "Train both", arrange=two(**read_otherwise(test_fraction=0.5))),
     told(
         BOTH,
