@@ -82,7 +82,8 @@ def write_pages(folder: Path, question: str, conclusion: str) -> str:
         made, index = page.write(folder, question, conclusion), page.write_index(folder.parent)
     except OSError as error:
         raise UserError(
-            f"The page in {folder} cannot be written: {error.strerror or error}. The tables are there.\n"
+            f"The page in {folder} cannot be written: {error.strerror or error} "
+            f"({error.filename2 or error.filename}). The tables are there.\n"
             f"Later: python run_trials.py --report {folder}"
         ) from error
     return f"Page: {made}  (all pages: {index})" if index else f"Page: {made}"
