@@ -5,11 +5,9 @@ import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -352,23 +350,6 @@ def test_a_seed_whose_builder_fails_is_a_row_and_is_tried_again(command, tmp_pat
     assert {row["status"] for row in rows(tmp_path / "results/own/trials.csv")} == {"ok"}
 
 
-def test_a_trial_that_kills_its_worker_fails_alone(command, tmp_path):
-    body = f"""
-        model = {SOUND.removeprefix("return ")}
-        class Deadly(keras.Sequential):
-            def train_step(self, data):
-                import os
-                os._exit(9)
-        return Deadly(model.layers) if units == 5 else model"""
-    path = own(tmp_path, body=textwrap.dedent(body).strip().replace("\n", "\n    "))
-    done = command("--experiment", path, "--set", "units=4,5,6", "--trials", "1", "--workers", "2")
-    assert done.returncode == 1, done.stderr
-    table = rows(tmp_path / "results/own/trials.csv")
-    assert [row["status"] for row in table] == ["ok", "failed", "ok"]
-    assert "worker process died 3 times" in table[1]["error"]
-    assert "start again" in done.stderr
-
-
 def test_what_the_graph_engine_cannot_train_goes_to_fit_and_says_so(command, tmp_path):
     body = f"""
         model = {SOUND.removeprefix("return ")}
@@ -410,12 +391,6 @@ def test_a_builder_that_is_wrong_for_every_seed_stops_before_anything_is_written
     path = own(tmp_path, body=body)
     done = command("--experiment", path)
     check_error(done, named)
-    assert not (tmp_path / "results").exists()
-
-
-def test_a_builder_that_ends_its_process_is_told_apart(command, tmp_path):
-    path = own(tmp_path, body="import os; os._exit(3)")
-    check_error(command("--experiment", path, "--workers", "1"), "worker process ended")
     assert not (tmp_path / "results").exists()
 
 
@@ -493,29 +468,6 @@ def test_what_is_set_need_not_fit_a_variant_that_is_not_asked_for(command, tmp_p
     words = ("--experiment", path, "--set", "select=validation_accuracy", "--dry-run")
     assert command(*words, "--variants", "a").returncode == 0
     check_error(command(*words), "validation_fraction")
-
-
-def test_ctrl_c_keeps_what_is_done(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "run_trials.py"), "--experiment", "iris_hidden_units", "--trials", "500"],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    journal = tmp_path / "results/iris_hidden_units/journal.jsonl"
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not (journal.is_file() and len(journal.read_text().splitlines()) > 20):
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Traceback" not in errors
-    assert "this continues:\n  python " in errors
-    assert "run_trials.py --experiment iris_hidden_units --trials 500\n" in errors
-    record = json.loads((journal.parent / "run.json").read_text())
-    written = len(journal.read_text().splitlines()) - 1
-    assert record["trials trained"] in (written - 1, written)  # the signal may come between writing and counting
-    assert len(journal.read_text().splitlines()) > 20
 
 
 def test_a_loss_that_does_not_fit_the_labels_stops_before_anything_is_written(command, tmp_path):

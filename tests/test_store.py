@@ -329,7 +329,7 @@ def test_a_run_that_was_killed_within_its_first_line_has_left_nothing(tmp_path, 
     (tmp_path / "r" / "journal.jsonl").write_text(left)
     journal = written(tmp_path / "r", record(1))
     assert len(journal.read_text().splitlines()) == 2
-    assert len(Folder.existing(tmp_path / "r", lock=False).records) == 1
+    assert len(reread(tmp_path / "r").records) == 1
 
 
 def test_a_folder_in_which_the_lock_cannot_be_noted_is_told_in_a_sentence(tmp_path):

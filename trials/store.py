@@ -244,12 +244,14 @@ class Folder:
         """Lets the next line begin anew, where a killed run has left half a one; half a first line goes."""
         self.journal.touch()
         with open(self.journal, "rb+") as journal:
+            if not self._has_header and not self.records:
+                content = journal.read()
+                if b"\n" not in content or not content.strip():
+                    journal.truncate(0)
             size = journal.seek(0, os.SEEK_END)
             journal.seek(max(0, size - 1))
             if size and journal.read() != b"\n":
-                journal.seek(0)
-                something = b"\n" in journal.read() or self._has_header or self.records
-                journal.write(b"\n") if something else journal.truncate(0)
+                journal.write(b"\n")
 
     def _move_aside(self) -> None:
         number = 1
