@@ -239,5 +239,5 @@ def selection_bias(accuracies: np.ndarray) -> float | None:
     deviations = np.where(np.ptp(x, axis=1, keepdims=True) > ROUNDING, x - means[:, None], 0)
     numbers, even = np.random.default_rng(0), np.full(n, 1 / n)
     gains = np.concatenate([numbers.multinomial(n, even, rows) / n @ deviations.T for rows in _batches(n)])
-    best = (means + gains).argmax(axis=1)
+    best = np.round((means + gains) / ROUNDING).argmax(axis=1)  # of equal ones the first, whatever rounding says
     return float(np.take_along_axis(gains, best[:, None], axis=1).mean())
