@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from trials.datasets import Samples
+from trials.engines.drawing import kernels_kept
 from trials.engines.model import blueprint, check_model, fresh_model, load_weights_file, weights_file
 from trials.engines.results import Figures, TrialResult, Unit
 from trials.engines.trial import OnEpoch, figures, run_trial
@@ -63,7 +64,8 @@ class Trainer:
         check_model(model, unit.configuration, x[:2], y[:2], self.samples.classes)
         reason = "the model asks for run_eagerly" if model.run_eagerly else ""
         with contextlib.suppress(UserError):  # a seed that fails does so in its own turn
-            other = fresh_model(unit.configuration, x.shape[1:], self.samples.classes, seed + 1)
+            with kernels_kept():
+                other = fresh_model(unit.configuration, x.shape[1:], self.samples.classes, seed + 1)
             if _blueprint(other) != drawing:
                 reason = "its builder draws more than weights from the seed"
         if not reason or unit.engine == "fit":

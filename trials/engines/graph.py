@@ -13,16 +13,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from trials.engines.drawing import Drawing
 from trials.engines.folding import folded
 from trials.engines.fused_adam import fused_adam
-from trials.engines.model import compile_model, fresh_model, sample_losses, threshold, weights_of
-from trials.errors import UnsupportedError, UserError, first_line
+from trials.engines.model import compile_model, sample_losses, threshold, weights_of
+from trials.errors import UnsupportedError, first_line
 from trials.experiment import Configuration
 from trials.splits import Parts
 
 EVALUATION_BATCH = 1000
-DRAWN_BYTES = 64 * 2**20
-DRAWN_SEEDS = 100  # what is drawn ahead is lost when another worker takes over, and keeps the first result waiting
 # Kernels that hold a state of their own, which one traced graph could not set back for each seed.
 RESEEDED = {
     "RandomUniform",
@@ -44,16 +43,14 @@ class GraphSession:
         self.classes = classes
         self.parameters = 0
         self.model: Any = None
-        self._template: Any = None
-        self._drawn: dict[int, list[np.ndarray]] = {}
+        self._drawing = Drawing(configuration, classes)
         self._held: Parts | None = None
 
     def start(self, seed: int, parts: Parts, ahead: Sequence[int]) -> None:
-        if seed not in self._drawn:
-            self._draw(seed, parts["train"][0].shape[1:], ahead)
+        values = self._drawing.take(seed, parts["train"][0].shape[1:], ahead)
         if self.model is None:
             self._trace(parts)
-        for held, value in zip(self._state, self._drawn.pop(seed), strict=True):
+        for held, value in zip(self._state, values, strict=True):
             held.assign(value)
         for held, value in zip(self.model.optimizer.variables, self._optimizer_start, strict=True):
             held.assign(value)
@@ -66,33 +63,13 @@ class GraphSession:
                 self.parts = {name: (tf.constant(x), tf.constant(y)) for name, (x, y) in parts.items()}
             self._held = parts
 
-    def _draw(self, seed: int, input_shape: tuple[int, ...], ahead: Sequence[int]) -> None:
-        """Builds the fresh models of this seed and of some that follow, and keeps what they start with.
-
-        Seeding TensorFlow discards its compiled graphs, so seeds are drawn many at a time.
-        """
-        self._drawn, held = {}, 0
-        for number in (seed, *ahead[: DRAWN_SEEDS - 1]):
-            try:
-                fresh = fresh_model(self.configuration, input_shape, self.classes, number)
-            except UserError:
-                if number == seed:
-                    raise
-                break  # it fails in its own turn
-            self._drawn[number] = [np.array(variable.numpy()) for variable in fresh.variables]
-            held += sum(value.nbytes for value in self._drawn[number])
-            if self._template is None:
-                self._template = fresh
-            if held > DRAWN_BYTES:
-                break
-
     def _trace(self, parts: Parts) -> None:
         """Compiles the first model drawn and traces its epoch and its evaluation.
 
         Raises UnsupportedError where the model cannot be traced.
         """
         self._device = "/GPU:0" if tf.config.list_logical_devices("GPU") else "/CPU:0"
-        model = self._template
+        model = self._drawing.template
         self._state = list(model.variables)
         compile_model(model, self.configuration)
         self._optimizer_start = [np.array(variable.numpy()) for variable in model.optimizer.variables]

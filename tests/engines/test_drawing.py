@@ -1,0 +1,85 @@
+"""Seeds drawn many at a time start as their fresh builds do, to the last bit."""
+
+import random
+
+import numpy as np
+import pytest
+
+from experiments import EXPERIMENTS
+from trials.engines.drawing import Drawing
+from trials.engines.model import fresh_model
+from trials.errors import UserError
+from trials.experiment import Configuration, Data, Protocol, Variant
+from trials.seeds import Stream, integer
+
+SEEDS = (5, 0, 3, 7, 1)
+SHAPES = {"iris": (4,), "digits": (8, 8, 1), "cifar10": (32, 32, 3)}
+
+
+def configurations():
+    for experiment in EXPERIMENTS.values():
+        data = experiment.data
+        shape = (*data.size, 1) if data.size else SHAPES.get(data.source, (28, 28, 1))
+        for configuration in {each.variant.name: each for each in experiment.configurations()}.values():
+            yield pytest.param(configuration, shape, id=f"{experiment.name} {configuration.variant.name}")
+
+
+def fresh(configuration, shape, seed):
+    return [variable.numpy() for variable in fresh_model(configuration, shape, 10, seed).variables]
+
+
+def same(values, others):
+    return len(values) == len(others) and all(map(np.array_equal, values, others))
+
+
+@pytest.mark.parametrize(("configuration", "shape"), list(configurations()))
+def test_every_seed_is_drawn_as_a_fresh_build_starts(keras, configuration, shape):
+    drawing = Drawing(configuration, 10)
+    drawn = {seed: drawing.take(seed, shape, SEEDS[place + 1 :]) for place, seed in enumerate(SEEDS)}
+    assert drawing._keeps  # or the faster way would never be taken
+    for seed, values in drawn.items():
+        assert same(values, fresh(configuration, shape, seed)), seed
+
+
+def drawn_with_state(*, input_shape, classes):
+    import keras
+    import tensorflow as tf
+
+    model = keras.Sequential([keras.Input(input_shape), keras.layers.Dense(classes)])
+    model.layers[0].bias.assign(tf.random.normal((classes,)))  # an operation that holds a state of its own
+    return model
+
+
+def of(builder):
+    return Configuration(Variant("v", builder), {}, Protocol(1, "mse"), Data("iris", test_fraction=0.2))
+
+
+def test_a_builder_that_draws_with_a_state_is_built_afresh_each_time(keras):
+    drawing, configuration = Drawing(of(drawn_with_state), 3), of(drawn_with_state)
+    drawn = {seed: drawing.take(seed, (4,), SEEDS[place + 1 :]) for place, seed in enumerate(SEEDS)}
+    assert drawing._keeps is False
+    for seed, values in drawn.items():
+        assert same(values, fresh_model_values(configuration, seed)), seed
+
+
+def fresh_model_values(configuration, seed):
+    return [variable.numpy() for variable in fresh_model(configuration, (4,), 3, seed).variables]
+
+
+def fails_for_some_seeds(*, input_shape, classes):
+    import keras
+
+    if random.random() < 0.4:
+        raise ValueError("not this one")
+    return keras.Sequential([keras.Input(input_shape), keras.layers.Dense(classes)])
+
+
+def test_a_seed_whose_build_fails_fails_in_its_own_turn(keras):
+    drawing, failed = Drawing(of(fails_for_some_seeds), 3), []
+    for place, seed in enumerate(SEEDS):
+        try:
+            drawing.take(seed, (4,), SEEDS[place + 1 :])
+        except UserError:
+            failed.append(seed)
+    assert failed == [seed for seed in SEEDS if random.Random(integer(seed, Stream.WEIGHTS)).random() < 0.4]
+    assert 0 < len(failed) < len(SEEDS)

@@ -1,0 +1,86 @@
+"""What the fresh model of each seed starts with, for an engine that trains all seeds in one traced model."""
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import numpy as np
+
+from trials.engines.model import fresh_model
+from trials.errors import UserError
+from trials.experiment import Configuration
+
+MOST_BYTES = 64 * 2**20
+MOST_SEEDS = 100
+"What is drawn ahead is lost when another worker takes over, and keeps the first result waiting."
+
+
+class Drawing:
+    """Builds a fresh model for every seed and keeps its values; seeds are drawn many at a time.
+
+    `template` is the first model built, shapes and names and all.
+    """
+
+    def __init__(self, configuration: Configuration, classes: int) -> None:
+        self.configuration, self.classes = configuration, classes
+        self.template: Any = None
+        self._keeps: bool | None = None
+        "Whether models come out the same where TensorFlow keeps its kernels; None: not yet tried."
+        self._drawn: dict[int, list[np.ndarray]] = {}
+
+    def take(self, seed: int, input_shape: tuple[int, ...], ahead: Sequence[int]) -> list[np.ndarray]:
+        """The values of all variables of this seed's fresh model, in the model's order; `ahead` seeds come next."""
+        if seed not in self._drawn:
+            self._draw(seed, input_shape, ahead)
+        return self._drawn.pop(seed)
+
+    def _draw(self, seed: int, input_shape: tuple[int, ...], ahead: Sequence[int]) -> None:
+        self._drawn, held = {}, 0
+        for number in (seed, *ahead[: MOST_SEEDS - 1]):
+            try:
+                values = self._drawn[number] = self._values(number, input_shape)
+            except UserError:
+                if number == seed:
+                    raise
+                break  # it fails in its own turn
+            held += sum(value.nbytes for value in values)
+            if held > MOST_BYTES:
+                break
+
+    def _values(self, seed: int, input_shape: tuple[int, ...]) -> list[np.ndarray]:
+        """The first model is built as always; the second also with kernels kept, and if these agree all others so."""
+        with kernels_kept() if self._keeps else nullcontext():
+            fresh = fresh_model(self.configuration, input_shape, self.classes, seed)
+        values = _copies(fresh)
+        if self.template is None:
+            self.template = fresh
+        elif self._keeps is None:
+            with kernels_kept():
+                again = _copies(fresh_model(self.configuration, input_shape, self.classes, seed))
+            self._keeps = len(values) == len(again) and all(map(np.array_equal, values, again))
+        return values
+
+
+def _copies(model: Any) -> list[np.ndarray]:
+    return [np.array(variable.numpy()) for variable in model.variables]
+
+
+@contextmanager
+def kernels_kept() -> Iterator[None]:
+    """Within: seeding TensorFlow does not make it forget its kernels, which is most of what a small model costs.
+
+    It forgets them for the sake of random operations that hold a state of their own; initializers of Keras hold
+    none. Where a builder draws with others, a seed that comes again gives other values here.
+    """
+    from tensorflow.python.eager.context import Context
+
+    def seed(context: Any, number: int) -> None:
+        context._seed, context._rng = number, random.Random(number)
+
+    seeding = Context._set_global_seed
+    Context._set_global_seed = seed
+    try:
+        yield
+    finally:
+        Context._set_global_seed = seeding
