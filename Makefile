@@ -1,11 +1,11 @@
-# make run: the Iris sweep, from nothing. make test: lint, types, tests.
+# make run: the Iris sweep, from nothing. make test: lint, types, tests. make proofs: the tests that take long.
 # make bench: this project against its peers on this machine, alone on it, images from TRIALS_DATA_DIR.
 PYTHON ?= python3
 REPETITIONS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test bench install install-test install-bench clean
+.PHONY: run test proofs bench install install-test install-bench clean
 
 run: install
 	$(BIN)/python run_trials.py --experiment iris_hidden_units
@@ -14,7 +14,10 @@ test: install-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto -m "not slow"
+
+proofs: install-test
+	$(BIN)/python -m pytest -n auto -m slow
 
 bench: install-bench
 	$(BIN)/python -m benchmarks --repetitions $(REPETITIONS) --results results/reference/benchmarks --readme
