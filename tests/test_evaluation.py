@@ -3,12 +3,15 @@
 import dataclasses
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from experiments import EXPERIMENTS
+from tests.conftest import ROOT
 from trials.errors import UserError
 from trials.evaluation import evaluate
 from trials.keys import weights_name
@@ -47,8 +50,6 @@ EXPERIMENT = Experiment(
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
     """A finished run whose weights were kept; tests work on copies."""
-    from tests.test_command_line import ROOT, subprocess, sys
-
     folder = tmp_path_factory.mktemp("kept")
     command = [sys.executable, str(ROOT / "run_trials.py"), *RUN, "--save-weights"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)

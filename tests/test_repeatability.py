@@ -1,8 +1,12 @@
 """The same question gives the same bytes in all tables, however it is dealt out, in whatever order and steps."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import ROOT
 
 EXPERIMENT = """
 import keras
@@ -64,8 +68,6 @@ def tables(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     """The tables of one run in a single worker."""
-    from tests.test_command_line import ROOT, subprocess, sys
-
     folder = tmp_path_factory.mktemp("undisturbed")
     (folder / "small.py").write_text(EXPERIMENT)
     command = [sys.executable, str(ROOT / "run_trials.py"), "--experiment", "small.py", "--workers", "1", "--quiet"]

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.stored import EXPERIMENT, configuration, opened, record, written
 from tests.test_evaluation import copy, kept  # noqa: F401
-from tests.test_store import EXPERIMENT, configuration, opened, record, written
 from trials import page
 from trials.datasets import load
 from trials.engines.model import load_weights_file

@@ -4,10 +4,13 @@ import dataclasses
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.test_evaluation import SELECTING
 from trials import journal as journal_lines
 from trials import recorded
@@ -22,8 +25,6 @@ TRIALS = ((4, 1), (4, 2), (8, 1), (8, 2))
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A finished run in two workers; tests work on copies."""
-    from tests.test_command_line import ROOT, subprocess, sys
-
     folder = tmp_path_factory.mktemp("finished")
     command = [sys.executable, str(ROOT / "run_trials.py"), *RUN, "--quiet"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)

@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments import EXPERIMENTS
 from tests.errors.case import IRIS, Case, own, told
-from tests.test_store import record
+from tests.stored import record
 from trials import datasets
 from trials.engines.model import load_weights_file
 from trials.journal import trial_line
