@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from models import mlp
-from tests.conftest import ROOT, needs_data, rows, run_trials
+from tests.conftest import ROOT, needs_data, rows, run_trials, tables
 from trials import statistics
 from trials.experiment import METRICS
 from trials.seeds import Stream, integer
@@ -202,14 +202,16 @@ def test_report_writes_every_table_anew_and_draws_without_tensorflow(finished, t
     assert not {"tensorflow", "keras.src"} & set(done.stdout.splitlines()[-1].split())
 
 
-def test_report_finds_a_users_experiment_again(command, tmp_path):
-    own(tmp_path)
-    first = command("--experiment", "own.py", "--trials", "1", "--epochs", "1")
-    again = command("--report", "results/own")
+def test_report_finds_a_users_experiment_again(selecting, command):
+    folder = selecting / "results" / "selecting"
+    before = tables(folder)
+    for name in before:
+        (folder / name).unlink()
+    again = command("--report", "results/selecting")
     assert again.returncode == 0, again.stderr
-    assert again.stdout.startswith(first.stdout.partition("\nTables:")[0])
-    (tmp_path / "own.py").unlink()
-    check_error(command("--report", "results/own"), "own.py", "cannot be read")
+    assert tables(folder) == before
+    (selecting / "selecting.py").unlink()
+    check_error(command("--report", "results/selecting"), "selecting.py", "cannot be read")
 
 
 def test_run_json_says_what_ran(finished):
@@ -249,30 +251,6 @@ def test_an_interrupted_and_extended_folder_ends_as_an_undisturbed_one(finished,
     again = command(*SMALL)
     assert "6 of 6 trials are already in" in again.stderr
     assert json.loads((folder / "run.json").read_text())["trials trained"] < 6
-
-
-def test_other_settings_in_the_same_folder_are_refused_and_fresh_moves_it_aside(command, tmp_path):
-    small = (
-        "--experiment",
-        "iris_hidden_units",
-        "--set",
-        "units=4",
-        "--trials",
-        "1",
-        "--executor",
-        "inline",
-        "--quiet",
-    )
-    assert command(*small, "--epochs", "1").returncode == 0
-    before = (tmp_path / "results/iris_hidden_units/journal.jsonl").read_bytes()
-    for words, named in ((("--epochs", "2"), "epochs=1"), (("--epochs", "1", "--seed", "5"), "first seed was 0")):
-        refused = command(*small, *words)
-        assert refused.returncode == 2
-        assert named in refused.stderr
-        assert "--fresh" in refused.stderr
-    assert (tmp_path / "results/iris_hidden_units/journal.jsonl").read_bytes() == before
-    assert command(*small, "--epochs", "2", "--fresh").returncode == 0
-    assert (tmp_path / "results/iris_hidden_units.old-1/journal.jsonl").read_bytes() == before
 
 
 # --- users' own files --------------------------------------------------------------------------

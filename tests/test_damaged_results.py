@@ -81,6 +81,10 @@ def test_a_lost_first_line_costs_no_trial(folder, undisturbed, command):
     assert tables(folder) == tables(undisturbed)
 
 
-def test_fresh_says_where_the_old_results_are(folder, command, tmp_path):
-    done = command(*RUN, "--fresh", "--quiet")
+def test_other_settings_are_refused_until_fresh_moves_the_old_results_aside_and_says_where(folder, command, tmp_path):
+    before = (folder / "journal.jsonl").read_bytes()
+    refused = command(*RUN, "--seed", "5")
+    assert (refused.returncode, "first seed was 0" in refused.stderr, "--fresh" in refused.stderr) == (2, True, True)
+    done = command(*RUN, "--seed", "5", "--fresh", "--quiet")
     assert (done.returncode, done.stderr) == (0, "The old results are now in results/iris_hidden_units.old-1.\n")
+    assert (tmp_path / "results/iris_hidden_units.old-1/journal.jsonl").read_bytes() == before

@@ -54,27 +54,10 @@ def test_networks_side_by_side_in_one_table_and_one_file(command, tmp_path):
     assert {row["network"] for row in rows} == {"mlp", f"{path}:tiny"}
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--describe", "lenet6"], "Unknown builder 'lenet6'. Did you mean 'lenet'?"),
-        (["--check", "inception_naive"], "'inception_naive' returns feature maps and is not trained."),
-        (["--describe", "mlp", "--dtype", "float33"], "Unknown data type 'float33'. Did you mean 'float32'?"),
-        (["--describe", "mlp", "--training", "adan"], "Unknown optimizer 'adan'. Did you mean 'adam'?"),
-        (["--describe", "mlp", "--set", "units=3,4"], "--describe takes one value for each option: --set units=3."),
-        (["--describe", "mlp", "--set", "unit=3"], "Unknown option of builder 'mlp' 'unit'. Did you mean 'units'?"),
-        (["--describe", "mlp", "--input-shape", "4,x"], "--input-shape: must be a whole number of at least 1."),
-        (["--describe", "mlp", "--trials", "3"], "--trials needs --experiment NAME."),
-        (["--describe", "mlp", "--csv", "nowhere/x.csv"], "The table cannot be written: "),
-        (["--experiment", "lenet5_mnist", "--csv", "x.csv"], "--csv needs --describe NAME."),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_mistakes_are_told_in_a_sentence(words, said, command):
-    done = command(*words)
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert len(done.stderr.splitlines()) <= 3
+def test_a_mistake_is_told_in_a_sentence(command):
+    done = command("--describe", "mlp", "--dtype", "float33")
+    assert (done.returncode, len(done.stderr.splitlines()) <= 3) == (2, True)
+    assert "Unknown data type 'float33'. Did you mean 'float32'?" in done.stderr
 
 
 def test_importing_the_analysis_imports_nothing_heavy():

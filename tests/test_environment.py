@@ -1,6 +1,7 @@
 """Quiet imports that hide nothing that matters, and a plain word where there is no GPU."""
 
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -38,19 +39,6 @@ def test_another_backend_is_refused(backend):
     assert f"KERAS_BACKEND is '{backend}'" in done.stderr
 
 
-def test_a_keras_configuration_file_changes_no_number(tmp_path):
-    (tmp_path / "keras.json").write_text('{"floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first"}')
-    code = (
-        "from trials.environment import import_keras; config = import_keras().config; "
-        "print(config.floatx(), config.epsilon(), config.image_data_format())"
-    )
-    environment_ = {**os.environ, "KERAS_HOME": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment_, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == ["float32", "1e-07", "channels_last"]
-
-
 @pytest.mark.skipif(
     sys.platform != "linux" or any(Path("/dev").glob("nvidia[0-9]*")), reason="needs Linux without a GPU"
 )
@@ -76,15 +64,55 @@ def test_missing_tensorflow_says_how_to_get_it(monkeypatch):
         environment.require_tensorflow()
 
 
-def test_keras_loads_no_package_that_trials_do_without_and_all_can_be_loaded_after_it():
-    code = (
-        "import sys; from trials.environment import import_keras; import_keras();"
-        "print(sorted({'pandas', 'sklearn', 'matplotlib'} & set(sys.modules)));"
-        "import pandas, sklearn.datasets, matplotlib.figure;"
-        "print(pandas.DataFrame({'a': [1]}).a.sum(), sklearn.__name__)"
+IMPORTED = """
+import json, os, sys
+from trials.environment import decisive, import_keras
+config = import_keras().config
+import tensorflow as tf
+from tensorflow.python.framework.config import is_op_determinism_enabled
+threads = tf.config.threading
+found = {
+    "loaded": sorted({"pandas", "sklearn", "matplotlib"} & set(sys.modules)),
+    "settings": [config.floatx(), config.epsilon(), config.image_data_format()],
+    "threads": [threads.get_intra_op_parallelism_threads(), threads.get_inter_op_parallelism_threads()],
+    "OMP_NUM_THREADS": os.environ["OMP_NUM_THREADS"],
+    "op determinism": is_op_determinism_enabled(),
+    "recorded": decisive(),
+}
+import pandas, sklearn.datasets, matplotlib.figure
+print(json.dumps({**found, "later": [int(pandas.DataFrame({"a": [1]}).a.sum()), sklearn.__name__]}))
+"""
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory):
+    """What a process finds once it has imported Keras, where a user's keras.json says otherwise."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "keras.json").write_text('{"floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first"}')
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED],
+        cwd=ROOT,
+        env={**os.environ, "KERAS_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["[]", "1 sklearn"]
+    return json.loads(done.stdout)
+
+
+def test_a_keras_configuration_file_changes_no_number(imported):
+    assert imported["settings"] == ["float32", 1e-7, "channels_last"]
+
+
+def test_keras_loads_no_package_that_trials_do_without_and_all_can_be_loaded_after_it(imported):
+    assert imported["loaded"] == []
+    assert imported["later"] == [1, "sklearn"]
+
+
+def test_the_recorded_threads_are_those_of_tensorflow(imported):
+    assert (imported["threads"], imported["OMP_NUM_THREADS"]) == ([1, 1], "1")
+    assert imported["recorded"]["threads a trial"] == 1
+    assert imported["recorded"]["op determinism"] == imported["op determinism"]
 
 
 def test_what_is_loaded_already_is_not_taken_away():
@@ -95,18 +123,6 @@ def test_what_is_loaded_already_is_not_taken_away():
         with pytest.raises(ImportError):
             importlib.import_module("a_package_that_is_not_there")
     assert "a_package_that_is_not_there" not in sys.modules
-
-
-def test_the_recorded_threads_are_those_of_tensorflow():
-    code = (
-        "import os; from trials.environment import decisive, import_keras; import_keras();"
-        "import tensorflow as tf; from tensorflow.python.framework.config import is_op_determinism_enabled as on;"
-        "threads = tf.config.threading; recorded = decisive();"
-        "print(threads.get_intra_op_parallelism_threads(), threads.get_inter_op_parallelism_threads(),"
-        "os.environ['OMP_NUM_THREADS'], recorded['threads a trial'], recorded['op determinism'] == on())"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["1", "1", "1", "1", "True"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/cpuinfo")

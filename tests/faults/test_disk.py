@@ -58,6 +58,7 @@ def test_a_disk_that_gets_full_while_trials_run(tiny, undisturbed):
         assert tiny.tables() == undisturbed
 
 
+@pytest.mark.slow
 def test_a_file_that_may_not_grow(tiny, undisturbed):
     """Where nothing can be mounted: the system refuses to write beyond so many bytes, in the middle of a line."""
     told(tiny.run(*INLINE, file_bytes=20_000), "File too large", "the same command continues")
