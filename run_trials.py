@@ -216,7 +216,8 @@ def stopped(code: int) -> int:
     if not _SAYING.acquire(blocking=False):
         return code
     again = shlex.join(["python", *(word for word in sys.argv if word != "--fresh")])
-    kept = f" What is done is kept; this continues:\n  {again}" if "--experiment" in sys.argv else ""
+    running = any(word.partition("=")[0] == "--experiment" for word in sys.argv)
+    kept = f" What is done is kept; this continues:\n  {again}" if running else ""
     print(f"Stopped.{kept}", file=sys.stderr)
     return code
 

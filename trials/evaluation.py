@@ -25,7 +25,7 @@ def evaluate(folder: Folder, declared: Experiment, directory: Path | None, base:
     contents = {id(record): _weights(folder, record) for record in records}
     groups = [(recorded.configuration(declared, group[0]), group) for group in grouped(records)]
     samples = recorded.samples(folder, declared, directory, base)
-    environment.prepare_process(folder.header["device"] if device == "auto" else device)
+    environment.prepare_process(folder.header.get("device", "auto") if device == "auto" else device)
     from trials.engines import Trainer
 
     trainer, lines, equal = Trainer(samples), [], True

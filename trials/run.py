@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from trials import __version__, environment
+from trials import __version__, environment, run_record
 from trials.errors import UserError, first_line
 from trials.experiment import Experiment
 from trials.rounds import ROUND, Known, Until
@@ -234,7 +234,7 @@ class _Driver:
 
         self.folder.begin(device)
         self._tell(self.folder.news())
-        self.earlier = self.folder.earlier_runs()
+        self.earlier = run_record.earlier_runs(self.folder.path)
         self._write_run_record()
         self.progress = Progress(self.settings.quiet)
 
@@ -292,8 +292,12 @@ class _Driver:
         return 1 if failed else 0
 
     def _say(self, text: str) -> None:
-        if not self.settings.quiet:
+        if self.settings.quiet:
+            return
+        try:
             print(text, flush=True)
+        except BrokenPipeError:  # who read it has left; the next experiment is still to be trained
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def _write_run_record(self) -> None:
         """At the start, so that a killed run has left it, and again at the end."""
@@ -313,7 +317,7 @@ class _Driver:
             "messages": self.messages,
             "earlier runs": self.earlier,
         }
-        self.folder.write_json("run.json", record)
+        self.folder.write_json(run_record.NAME, record)
 
 
 def describe(experiment: Experiment, settings: Settings) -> str:

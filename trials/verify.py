@@ -33,7 +33,7 @@ def verify(
     chosen = [group[:trials] for group in grouped(ended)]
     work = [(record, _unit(index, declared, record)) for index, group in enumerate(chosen) for record in group]
     samples = recorded.samples(folder, declared, directory, base)
-    device = environment.prepare_process(folder.header["device"] if device == "auto" else device)
+    device = environment.prepare_process(folder.header.get("device", "auto") if device == "auto" else device)
     from trials.engines import Trainer
 
     trainer, compared, different = Trainer(samples), 0, 0

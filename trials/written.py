@@ -10,7 +10,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -28,10 +28,15 @@ def replace(path: Path, content: bytes) -> None:
 def _partial(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """The file that is to take the place of `path`, on disk at the end."""
     partial = path.with_name(f".{path.name}.part")
-    with open(partial, "wb") as stream:
-        yield partial, stream
-        stream.flush()
-        os.fsync(stream.fileno())
+    try:
+        with open(partial, "wb") as stream:
+            yield partial, stream
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError:  # half a file would keep a full disk full
+        with suppress(OSError):
+            partial.unlink()
+        raise
 
 
 def replace_table(path: Path, write: Callable[[TextIO], object]) -> Path | None:
