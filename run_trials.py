@@ -142,6 +142,7 @@ def described(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the named experiments one after another; the worst exit code counts."""
+    from trials import dry_run
     from trials import run as runner
     from trials.datasets import data_directory
 
@@ -180,7 +181,7 @@ def run(arguments: argparse.Namespace) -> int:
             **extra,
         )
         if arguments.dry_run:
-            print(runner.describe(asked, settings))
+            print(dry_run.describe(asked, settings))
         else:
             plans.append(runner.Plan(declared, changed, asked, settings))
     return runner.run(plans) if plans else 0

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from trials import datasets, environment, run_record
+from trials.engines.results import Unit
 from trials.errors import UserError
 from trials.experiment import Configuration, Experiment
 from trials.journal import Record
@@ -48,6 +49,23 @@ def samples(folder: Folder, declared: Experiment, directory: Path | None, base: 
             f"The data of '{declared.name}' is not what {folder.path} was trained and tested on.\nGive that data."
         )
     return found
+
+
+def trainer(
+    folder: Folder, declared: Experiment, directory: Path | None, base: Path | None, device: str
+) -> tuple[Any, str]:
+    """What trains as the folder's trials were trained, and the device it does so on."""
+    found = samples(folder, declared, directory, base)
+    device = environment.prepare_process(folder.header.get("device", "auto") if device == "auto" else device)
+    from trials.engines import Trainer
+
+    return Trainer(found), device
+
+
+def unit(index: int, trained: Configuration, record: Record) -> Unit:
+    """The record's own trial, to be done again."""
+    result = record.result
+    return Unit(index, trained, ((result.trial, result.seed),), result.engine)
 
 
 def other_versions(folder: Folder) -> dict[str, tuple[str, str]]:

@@ -238,6 +238,7 @@ class Folder:
             self._mend_end()
             if not self._has_header:
                 self._append(header_line(self.header))
+            written.sync(self.path)
             self._identity = _identity(self.journal.stat())
         except OSError as error:
             raise self._unwritable(error.strerror or str(error)) from error

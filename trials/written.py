@@ -22,6 +22,18 @@ def replace(path: Path, content: bytes) -> None:
     with _partial(path) as (partial, stream):
         stream.write(content)
     partial.replace(path)
+    sync(path.parent)
+
+
+def sync(folder: Path) -> None:
+    """Has the names in a folder on disk, where the system can do that: a power cut must not undo a rename."""
+    if os.name != "posix":
+        return
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 @contextmanager
@@ -66,6 +78,7 @@ def _take_its_place(partial: Path, path: Path) -> Path | None:
     before = sums.get(path.name, [there] if there else [])
     _write_sums(path.parent, {**sums, path.name: [*before, new]})
     partial.replace(path)
+    sync(path.parent)
     _write_sums(path.parent, {**sums, path.name: [new]})
     return aside
 
