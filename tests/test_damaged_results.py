@@ -1,12 +1,10 @@
 """Damaged results through the real command line: told, kept aside, and the tables of an undisturbed run again."""
 
 import shutil
-import subprocess
-import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import run_trials
 
 RUN = (
     "--experiment",
@@ -26,8 +24,7 @@ DERIVED = ("trials.csv", "epochs.csv", "summary.csv", "comparisons.csv", "publis
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed")
-    command = [sys.executable, str(ROOT / "run_trials.py"), *RUN, "--quiet"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    assert run_trials(folder, *RUN, "--quiet").returncode == 0
     return folder / "results" / "iris_hidden_units"
 
 

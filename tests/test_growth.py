@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.test_store import EXPERIMENT, HEADER, configuration, record
+from tests.stored import EXPERIMENT, HEADER, configuration, record
 from trials import keys, statistics, store
 from trials.journal import _sealed
 from trials.keys import configuration_key

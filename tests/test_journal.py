@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.test_store import EXPERIMENT, HEADER, NORMS, configuration, opened, record, reread, written
+from tests.stored import EXPERIMENT, HEADER, NORMS, configuration, opened, record, reread, written
 from trials import report
 from trials.datasets import declaration
 from trials.errors import UserError

@@ -34,7 +34,7 @@ def reference(experiment, table="summary.csv"):
 def test_the_example_experiment_runs_as_it_stands(command, tmp_path):
     (example,) = (block for language, block in BLOCKS if language == "python" and "EXPERIMENT" in block)
     (tmp_path / "wide_or_deep.py").write_text(example)
-    done = command("--experiment", "wide_or_deep.py", "--trials", "2", "--epochs", "1")
+    done = command("--experiment", "wide_or_deep.py", "--trials", "2", "--epochs", "1", "--workers", "1")
     assert done.returncode == 0, done.stderr
     assert "wide" in done.stdout
     assert "deep" in done.stdout

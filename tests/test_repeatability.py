@@ -1,8 +1,8 @@
 """The same question gives the same bytes in all tables, however it is dealt out, in whatever order and steps."""
 
-from pathlib import Path
-
 import pytest
+
+from tests.conftest import run_trials, tables
 
 EXPERIMENT = """
 import keras
@@ -57,19 +57,12 @@ WAYS = {
 }
 
 
-def tables(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.glob("*.csv") if path.name != "timings.csv"}
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     """The tables of one run in a single worker."""
-    from tests.test_command_line import ROOT, subprocess, sys
-
     folder = tmp_path_factory.mktemp("undisturbed")
     (folder / "small.py").write_text(EXPERIMENT)
-    command = [sys.executable, str(ROOT / "run_trials.py"), "--experiment", "small.py", "--workers", "1", "--quiet"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+    done = run_trials(folder, "--experiment", "small.py", "--workers", "1", "--quiet")
     assert done.returncode == 0, done.stderr
     return tables(folder / "results" / "small")
 

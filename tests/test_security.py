@@ -13,15 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.test_evaluation import copy, kept  # noqa: F401
-from tests.test_store import EXPERIMENT, configuration, opened, record, written
+from experiments import EXPERIMENTS
+from tests.stored import EXPERIMENT, configuration, opened, record, written
 from trials import page
 from trials.datasets import load
 from trials.engines.model import load_weights_file
 from trials.errors import UserError
+from trials.evaluation import evaluate
 from trials.experiment import Data, Experiment, Protocol, Variant
 from trials.keys import weights_name
 from trials.page.record import run
+from trials.store import Folder
 from trials.tables import write_tables
 from trials.written import checksum
 
@@ -99,7 +101,7 @@ def test_a_weights_file_with_anything_else_in_it_runs_nothing_and_is_told(keras,
     assert not trap.exists()
 
 
-def test_evaluate_tells_of_a_strangers_weights_that_fit_their_checksum(copy, command):  # noqa: F811
+def test_evaluate_tells_of_a_strangers_weights_that_fit_their_checksum(copy):
     """Whoever made the folder made the journal too, so that the checksum proves nothing."""
     path = copy / "weights" / "mlp_units=8_trial_1.weights.h5"
     with zipfile.ZipFile(path, "w") as archive:
@@ -112,9 +114,8 @@ def test_evaluate_tells_of_a_strangers_weights_that_fit_their_checksum(copy, com
         if line["record"] == "trial" and line["key"]["values"] == {"units": 8} and line["result"]["trial"] == 1:
             line["result"]["weights_sha256"] = checksum(path.read_bytes())
     (copy / "journal.jsonl").write_text("".join(map(_sealed, lines)), encoding="utf-8")
-    done = command("--evaluate", copy)
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-    assert done.stderr.startswith("A kept weights file does not fit its model: ")
+    with pytest.raises(UserError, match=r"^A kept weights file does not fit its model: .*$"):
+        evaluate(Folder.existing(copy, lock=False), EXPERIMENTS["iris_hidden_units"], None, None, "cpu")
 
 
 # names

@@ -1,4 +1,5 @@
-import csv
+"""A results folder: what is written reads back, what does not fit is refused, nothing is lost."""
+
 import dataclasses
 import json
 import subprocess
@@ -11,35 +12,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trials.engines.results import Epoch, Figures, TrialResult
+from tests.conftest import ROOT
+from tests.stored import (
+    EXPERIMENT,
+    HEADER,
+    PROTOCOL,
+    another,
+    configuration,
+    network,
+    opened,
+    record,
+    reread,
+    rows,
+    written,
+)
 from trials.errors import UserError
-from trials.experiment import METRICS, Configuration, Data, Experiment, Protocol, Variant
-from trials.journal import Record
+from trials.experiment import Protocol, Variant
 from trials.keys import configuration_key, place, weights_name
 from trials.store import Folder
-from trials.tables import grouped, write_tables
-
-HEADER = {"experiment": "widths", "swept": ["units"], "first seed": 0, "data": {"source": "iris", "scale": None}}
-PROTOCOL = Protocol(epochs=2, loss="mse")
-FILE = Path(__file__).parent.parent
-
-
-def network(input_shape, classes, units=4, activation="relu"):
-    raise AssertionError("a record never builds")
-
-
-EXPERIMENT = Experiment(
-    name="widths",
-    question="?",
-    data=Data("iris", test_fraction=0.2),
-    variants=(Variant("b", network), Variant("a", network)),
-    protocol=PROTOCOL,
-    sweep={"units": (10, 20)},
-)
-
-
-def another(input_shape, classes, units=4):
-    raise AssertionError("a record never builds")
 
 
 def asking(configuration):
@@ -47,51 +37,6 @@ def asking(configuration):
     return dataclasses.replace(
         EXPERIMENT, variants=(configuration.variant,), protocol=configuration.protocol, data=configuration.data
     )
-
-
-def configuration(variant="b", protocol=PROTOCOL, **values):
-    return Configuration(Variant(variant, network), values or {"units": 10}, protocol, Data("iris", test_fraction=0.2))
-
-
-def metrics(accuracy=0.5):
-    return {**dict.fromkeys(METRICS), "train_loss": 0.1, "test_accuracy": accuracy, "test_loss": 1 / 3}
-
-
-def record(trial=1, accuracy=0.5, status="ok", of=None, **changes):
-    of = of or configuration()
-    curve = [Epoch(1, 0.7), Epoch(2, 0.1, 0.9, Figures(0.25, 1e-300), Figures(accuracy, 1 / 3))]
-    kept = {"metrics": metrics(accuracy), "curve": curve} if status == "ok" else {"error": f"it {status}"}
-    result = TrialResult(
-        trial, trial - 1, status, **{"epochs": 2, "best_epoch": 2, "parameters": 83, "engine": "fit", **kept, **changes}
-    )
-    return Record(configuration_key(of), result, "2024-05-01T12:00:00+00:00", "host")
-
-
-def opened(path, header=HEADER, **options):
-    folder = Folder(path, header, **options)
-    folder.read()
-    return folder
-
-
-def written(path, *records, header=HEADER):
-    """A results folder with these trials."""
-    folder = opened(path, header)
-    folder.begin("cpu")
-    for one in records:
-        folder.add(one)
-    folder.close()
-    return path / "journal.jsonl"
-
-
-def reread(path):
-    folder = opened(path)
-    folder.close()
-    return folder
-
-
-def rows(path):
-    with open(path, encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
 
 
 # the journal
@@ -349,15 +294,6 @@ def test_tables_that_cannot_be_written_are_told_in_a_sentence(tmp_path):
     folder.close()
 
 
-def test_a_batch_norm_table_that_no_trial_fills_any_more_goes(tmp_path):
-    written(tmp_path / "r", record(1))
-    (tmp_path / "r" / "batch_norm.csv").write_text("variant\n")
-    folder = opened(tmp_path / "r")
-    write_tables(folder, EXPERIMENT)
-    folder.close()
-    assert not (tmp_path / "r" / "batch_norm.csv").exists()
-
-
 def test_reading_makes_nothing_and_beginning_makes_the_folder(tmp_path):
     folder = opened(tmp_path / "a" / "r")
     assert list(tmp_path.iterdir()) == []
@@ -381,7 +317,7 @@ sys.stdin.read()
 def test_a_folder_held_by_another_process_is_refused_until_that_ends(tmp_path):
     written(tmp_path / "r")
     (tmp_path / "r" / "journal.jsonl").unlink()
-    command = [sys.executable, "-c", HOLDER, str(FILE), str(tmp_path / "r")]
+    command = [sys.executable, "-c", HOLDER, str(ROOT), str(tmp_path / "r")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "held\n"
         with pytest.raises(
@@ -418,7 +354,7 @@ def test_a_file_in_the_folders_place_is_a_user_error(tmp_path):
             opened(path)
 
 
-# tables
+# the order of records, and files of tables
 
 
 def test_records_come_by_variant_as_declared_then_swept_value_then_trial(tmp_path):
@@ -450,85 +386,6 @@ def test_the_order_is_the_same_before_and_after_reading_the_journal(tmp_path):
     folder.close()
     fresh = [one.key["values"] for one in folder.ordered(swept)]
     assert fresh == [one.key["values"] for one in reread(tmp_path / "r").ordered(swept)]
-
-
-def test_grouped_makes_one_list_a_configuration():
-    added = [record(1), record(2), record(1, of=configuration(units=20)), record(1, of=configuration("a"))]
-    assert [len(group) for group in grouped(added)] == [2, 1, 1]
-
-
-def test_tables_worked_by_hand(tmp_path):
-    written(tmp_path / "r", record(2, 0.75), record(1, 0.25), record(3, status="diverged", best_epoch=None))
-    folder = reread(tmp_path / "r")
-    summary = write_tables(folder, EXPERIMENT)
-    trials, epochs = rows(folder.path / "trials.csv"), rows(folder.path / "epochs.csv")
-    assert [(row["trial"], row["seed"], row["status"], row["best_epoch"], row["error"]) for row in trials] == [
-        ("1", "0", "ok", "2", ""),
-        ("2", "1", "ok", "2", ""),
-        ("3", "2", "diverged", "", "it diverged"),
-    ]
-    assert {(row["experiment"], row["variant"], row["units"]) for row in trials} == {("widths", "b", "10")}
-    assert [row["test_accuracy"] for row in trials] == ["0.25", "0.75", ""]
-    assert [[row[name] for name in ("trial", "epoch", *METRICS)] for row in epochs[:2]] == [
-        ["1", "1", "", "0.7", "", "", "", ""],
-        ["1", "2", "0.9", "0.1", "0.25", "1e-300", "0.25", repr(1 / 3)],
-    ]
-    (row,) = summary
-    assert (row["variant"], row["units"], row["n"], row["failed"]) == ("b", 10, 2, 1)
-    assert (row["test_accuracy_mean"], row["test_accuracy_std"]) == pytest.approx((0.5, 0.125**0.5))
-    (cells,) = rows(folder.path / "summary.csv")
-    assert {name: float(cell) for name, cell in cells.items() if cell and name != "variant"} == {
-        name: value for name, value in row.items() if value is not None and name != "variant"
-    }
-
-
-NORMS = {
-    "norm": {"gamma": [1.5, 0.1], "beta": [0.0, -2.0], "moving_mean": [3.0, 4.0], "moving_variance": [1e-300, 1.0]},
-    "unscaled": {"beta": [0.25], "moving_mean": [0.5], "moving_variance": [0.75]},
-}
-
-
-def test_batch_norm_csv_has_a_row_a_channel_counted_from_one(tmp_path):
-    written(tmp_path / "r", record(2, batch_norm=NORMS), record(1, batch_norm=NORMS), record(3, status="failed"))
-    folder = reread(tmp_path / "r")
-    assert folder.records[place(record(1).key), 1].result.batch_norm == NORMS
-    write_tables(folder, EXPERIMENT)
-    assert (folder.path / "batch_norm.csv").read_text(encoding="utf-8").splitlines() == [
-        "variant,units,trial,layer,channel,gamma,beta,moving_mean,moving_variance",
-        "b,10,1,norm,1,1.5,0.0,3.0,1e-300",
-        "b,10,1,norm,2,0.1,-2.0,4.0,1.0",
-        "b,10,1,unscaled,1,,0.25,0.5,0.75",
-        "b,10,2,norm,1,1.5,0.0,3.0,1e-300",
-        "b,10,2,norm,2,0.1,-2.0,4.0,1.0",
-        "b,10,2,unscaled,1,,0.25,0.5,0.75",
-    ]
-
-
-def test_the_loss_over_batches_and_batch_norms_have_a_place_only_where_they_were_recorded(tmp_path):
-    curve = [Epoch(1, 0.5, test=Figures(0.25, 0.75, 0.7500000000000001)), Epoch(2, 0.25)]
-    written(tmp_path / "plain", record(1))
-    written(tmp_path / "recorded", record(1, curve=curve), record(2))
-    for name in ("plain", "recorded"):
-        write_tables(reread(tmp_path / name), EXPERIMENT)
-        assert not (tmp_path / name / "batch_norm.csv").exists()
-    assert reread(tmp_path / "recorded").records[place(record(1).key), 1].result.curve == curve
-    assert "test_loss_over_batches" not in rows(tmp_path / "plain" / "epochs.csv")[0]
-    epochs = rows(tmp_path / "recorded" / "epochs.csv")
-    assert list(epochs[0])[-2:] == ["test_loss", "test_loss_over_batches"]
-    found = [(row["trial"], row["epoch"], row["test_loss_over_batches"]) for row in epochs]
-    assert found == [("1", "1", "0.7500000000000001"), ("1", "2", ""), ("2", "1", ""), ("2", "2", "")]
-
-
-def test_tables_are_the_same_bytes_whatever_the_order_and_the_duration(tmp_path):
-    def tables(path, *added):
-        written(path, *added)
-        folder = reread(path)
-        write_tables(folder, EXPERIMENT)
-        return [(path / name).read_bytes() for name in ("trials.csv", "epochs.csv", "summary.csv")]
-
-    first = tables(tmp_path / "a", record(1), record(2, 0.75), record(1, of=configuration(units=20)))
-    second = tables(tmp_path / "b", record(1, of=configuration(units=20), seconds=9.0), record(2, 0.75), record(1))
-    assert first == second
 
 
 @settings(deadline=None)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import ROOT
-from tests.test_store import EXPERIMENT, opened, record, written
+from tests.stored import EXPERIMENT, opened, record, written
 from trials import written as writing
 from trials.tables import write_tables
 from trials.written import SUMS, read_sums, remove_table, replace_table

@@ -54,6 +54,10 @@ DECLARATIONS = {
 
 BUILDERS = {
     "raise ValueError('out of ideas')": ("'built'", "out of ideas"),
+    "i = keras.Input(input_shape); d = keras.layers.Dense(3); return keras.Model(i, [d(i), d(i)])": (
+        "'built'",
+        "several outputs",
+    ),
     "return keras.layers.Dense(3)": ("keras.Model", "Received: Dense"),
     "return keras.Sequential([keras.Input((9,)), keras.layers.Dense(3)])": ("'built'", "(None, 4)"),
     "return keras.Sequential([keras.Input(input_shape), keras.layers.Dense(7)])": ("(None, 3)", "(None, 7)"),

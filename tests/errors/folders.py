@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments import EXPERIMENTS
 from tests.errors.case import IRIS, Case, own, told
-from tests.test_store import record
+from tests.stored import record
 from trials import datasets
 from trials.datasets import Samples
 from trials.engines.model import load_weights_file
@@ -153,7 +153,14 @@ FOLDERS = [
     told("--report nowhere", "nowhere", "journal.jsonl", "results/iris_hidden_units"),
     told(REPORT, "lost its first line", "--fresh", arrange=lost_first_line),
     told(" ".join(IRIS), "lost its first line", "--fresh", arrange=lost_first_line),
-    told(REPORT, "'other'", "own.py now declares 'own'", files=own("experiment()"), arrange=renamed),
+    told(
+        REPORT,
+        "'other'",
+        "own.py now declares 'own'",
+        "Give it its name back",
+        files=own("experiment()"),
+        arrange=renamed,
+    ),
     told(" ".join(IRIS), "first seed was 5, now it is 0", "--fresh", "--results", arrange=results(**{"first seed": 5})),
     told(
         " ".join(IRIS), "protocol of mlp units=10 was ", "--fresh", "--results", arrange=results(other_key(protocol={}))

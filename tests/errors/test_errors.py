@@ -1,7 +1,6 @@
 """Every error there is, brought about once: at most three lines, with what was received and what to do, no trace."""
 
 import ast
-import signal
 import sys
 from pathlib import Path
 
@@ -22,7 +21,10 @@ MAKERS = {"UserError", "unknown", "damaged", "require"}
 MAKERS |= {"_unwritable", "_refusal", "_file_name", "_positive", "_fraction", "_plain", "_identifier"}
 "What makes an error in the source: the class, and functions that are given parts of its message."
 ELSEWHERE = {
-    ("trials/executors/processes.py", "A worker process ended"): "test_a_builder_that_ends_its_process_is_told_apart",
+    (
+        "trials/executors/processes.py",
+        "A worker process ended",
+    ): "test_a_builder_that_ends_its_process_whenever_it_is_tried_is_told_in_a_sentence",
 }
 "Errors that need more than one process, and the test that covers each."
 
@@ -87,7 +89,6 @@ def test_every_error_of_the_program_is_told_as_it_should_be(tmp_path, monkeypatc
 
     monkeypatch.setattr(UserError, "__init__", recording)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    terminating = signal.getsignal(signal.SIGTERM)
     for number, case in enumerate(ALL):
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -104,7 +105,6 @@ def test_every_error_of_the_program_is_told_as_it_should_be(tmp_path, monkeypatc
                 patch.setenv(name, value)
             code, errors = outcome(case, folder, capsys)
         problems += [f"{case.words}: {each}: {errors}" for each in wrong(case, code, errors)]
-    signal.signal(signal.SIGTERM, terminating)
     while held_folders:
         held_folders.pop().close()
     lines = {

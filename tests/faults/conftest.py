@@ -2,7 +2,6 @@
 
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -16,6 +15,11 @@ import pytest
 
 from tests.conftest import ROOT
 from trials.seeds import Stream, integer
+
+try:
+    import resource
+except ImportError:  # on Windows
+    resource = None
 
 TINY = '''
 import os
@@ -67,6 +71,9 @@ EXPERIMENT = Experiment(
 '''
 TRIALS = 40
 "Trainings of the tiny experiment."
+INLINE, PROCESSES = ("--executor", "inline"), ("--executor", "processes", "--workers", "2")
+HELD = {"IN_BUILDER": "while units == 8 and lot < 0.07 and not os.path.exists('go'): time.sleep(0.01)"}
+"A run that ends only once there is a file `go`: all of units=8 waits for one seed's model, which is not the first."
 PATIENCE = 300.0
 "Seconds to wait for what must come; machines that test are busy."
 
@@ -93,9 +100,8 @@ class Tiny:
             if file_bytes is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
 
-        words = words or ("--executor", "inline")
         return subprocess.Popen(
-            [sys.executable, str(ROOT / "run_trials.py"), "--experiment", "tiny.py", *words],
+            [sys.executable, str(ROOT / "run_trials.py"), "--experiment", "tiny.py", *(words or INLINE)],
             cwd=self.place,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environment},
             stdout=subprocess.PIPE,
@@ -109,6 +115,10 @@ class Tiny:
         process = self.start(*words, file_bytes=file_bytes, **environment)
         output, errors = process.communicate(timeout=PATIENCE)
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+    def go(self) -> None:
+        """Lets a run go on that is HELD."""
+        (self.place / "go").touch()
 
     def trained(self) -> int:
         """How many trials are in the journal."""
@@ -158,6 +168,13 @@ def _group(process: psutil.Process) -> int | None:
         return None if process.status() == psutil.STATUS_ZOMBIE else os.getpgid(process.pid)
     except (psutil.NoSuchProcess, ProcessLookupError):
         return None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def posix() -> None:
+    """Skips where there are no process groups, signals and limits to bring these faults about with."""
+    if resource is None:
+        pytest.skip("these faults are those of a POSIX system")
 
 
 @pytest.fixture

@@ -6,9 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.faults.conftest import PATIENCE, TRIALS, until
-
-INLINE, PROCESSES = ("--executor", "inline"), ("--executor", "processes", "--workers", "2")
+from tests.faults.conftest import HELD, INLINE, PATIENCE, PROCESSES, TRIALS, until
 
 
 def told(done, *named):
@@ -102,11 +100,12 @@ def test_a_read_only_disk_is_refused_before_anything_is_trained(tiny):
 @pytest.mark.parametrize(("what", "executor"), [("journal", INLINE), ("folder", PROCESSES)], ids=["journal", "folder"])
 def test_a_folder_that_becomes_read_only_while_trials_run(what, executor, tiny, undisturbed):
     """Made immutable, which binds the superuser too."""
-    process = tiny.start(*executor)
+    process = tiny.start(*executor, **HELD)
     until(lambda: tiny.trained() >= 3, process)
     path = str(getattr(tiny, what))
     try:
         system("chattr", "+i", path)
+        tiny.go()
         told(ended(process), "Operation not permitted")
         kept = tiny.trained()
         assert kept >= 3
@@ -121,9 +120,10 @@ def test_a_folder_that_becomes_read_only_while_trials_run(what, executor, tiny, 
 
 @pytest.mark.slow
 def test_a_folder_that_is_removed_while_trials_run(tiny, undisturbed):
-    process = tiny.start(*PROCESSES)
+    process = tiny.start(*PROCESSES, **HELD)
     until(lambda: tiny.trained() >= 3, process)
     shutil.rmtree(tiny.folder)
+    tiny.go()
     told(ended(process), "No such file or directory")
     assert not tiny.folder.exists()
     assert tiny.run(*PROCESSES).returncode == 0
@@ -133,9 +133,10 @@ def test_a_folder_that_is_removed_while_trials_run(tiny, undisturbed):
 @pytest.mark.slow
 def test_a_journal_that_is_moved_away_while_trials_run_is_not_begun_anew(tiny, undisturbed):
     """Without its first line it could not be read again."""
-    process = tiny.start()
+    process = tiny.start(**HELD)
     until(lambda: tiny.trained() >= 3, process)
     tiny.journal.rename(tiny.place / "aside")
+    tiny.go()
     told(ended(process), "No such file or directory")
     assert not tiny.journal.exists()
     (tiny.place / "aside").rename(tiny.journal)

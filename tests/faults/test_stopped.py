@@ -11,26 +11,24 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.faults.conftest import PATIENCE, TRIALS, orphans, until, workers
+from tests.faults.conftest import HELD, INLINE, PROCESSES, TRIALS, orphans, until, workers
 
-INLINE, PROCESSES = ("--executor", "inline"), ("--executor", "processes", "--workers", "2")
-SECONDS = 10.0
-"A bound with room for a busy machine; measured: under 1, or 3 to 4 where a library does not come back."
+SECONDS = 60.0
+"To wait for a run to stop. Measured: under 1, or 3 to 4 where a library does not come back."
 
 
 def stop(process, number, group=False):
-    """Sends the signal; returns what was said, and how long it took to end."""
+    """Sends the signal; returns what was said."""
     started = time.monotonic()
     (os.killpg if group else os.kill)(process.pid, number)
-    _, errors = process.communicate(timeout=PATIENCE)
-    seconds = time.monotonic() - started
-    print(f"stopped after {seconds:.2f} s")
+    _, errors = process.communicate(timeout=SECONDS)
+    print(f"stopped after {time.monotonic() - started:.2f} s")
     assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number], errors
     assert "Traceback" not in errors
     assert "Exception ignored" not in errors
     assert errors.count("this continues:\n  python ") == 1, errors
     assert not orphans(process.pid, seconds=1)
-    return errors, seconds
+    return errors
 
 
 def continued(tiny, errors):
@@ -53,10 +51,9 @@ def continued(tiny, errors):
     ids=["inline, terminal", "processes, terminal", "processes, SIGINT", "processes, SIGTERM"],
 )
 def test_the_command_that_is_printed_ends_as_an_undisturbed_run(executor, number, group, tiny, undisturbed):
-    process = tiny.start(*executor)
+    process = tiny.start(*executor, **HELD)
     until(lambda: tiny.trained() >= 5, process)
-    errors, seconds = stop(process, number, group)
-    assert seconds < SECONDS
+    errors = stop(process, number, group)
     assert 5 <= tiny.trained() < TRIALS
     done = continued(tiny, errors)
     assert done.returncode == 0, done.stderr
@@ -74,8 +71,7 @@ def test_an_epoch_that_never_ends_is_stopped_too(executor, number, tiny):
     """In one long call of TensorFlow no Python handler runs; what ended before it is kept."""
     process = tiny.start(*executor, IN_TRAINING="units == 8")
     until(lambda: tiny.trained() >= 20 and (tiny.place / "looping").exists(), process)
-    _, seconds = stop(process, number, group=True)
-    assert seconds < SECONDS
+    stop(process, number, group=True)
     assert tiny.trained() == 20
 
 
@@ -87,20 +83,21 @@ def loads(process, executor):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("executor", [INLINE, PROCESSES], ids=["inline", "processes"])
-def test_ctrl_c_while_tensorflow_loads(executor, tiny):
-    """At four moments, to the whole group as a terminal sends it."""
+def test_ctrl_c_while_tensorflow_loads(executor, tiny, undisturbed):
+    """At four moments, to the whole group as a terminal sends it; what they leave does not harm the next run."""
     for part in range(4):
-        process = tiny.start(*executor)
+        process = tiny.start(*executor, **HELD)
         until(lambda process=process: loads(process, executor), process)
         time.sleep(part * 0.7)
-        _, seconds = stop(process, signal.SIGINT, group=True)
-        assert seconds < SECONDS
-    assert not tiny.folder.exists() or tiny.trained() < TRIALS
+        stop(process, signal.SIGINT, group=True)
+    done = tiny.run(*executor)
+    assert done.returncode == 0, done.stderr
+    assert tiny.tables() == undisturbed
 
 
 @pytest.mark.slow
 def test_more_ctrl_cs_while_it_stops_change_nothing(tiny):
-    process = tiny.start(*PROCESSES)
+    process = tiny.start(*PROCESSES, **HELD)
     until(lambda: tiny.trained() >= 5, process)
     for _ in range(10):
         os.killpg(process.pid, signal.SIGINT)
