@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.test_store import HEADER, record
+from tests.stored import HEADER, record
 from trials.errors import UserError
 from trials.store import Folder
 
