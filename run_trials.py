@@ -142,6 +142,7 @@ def described(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the named experiments one after another; the worst exit code counts."""
+    from trials import dry_run
     from trials import run as runner
     from trials.datasets import data_directory
 
@@ -180,7 +181,7 @@ def run(arguments: argparse.Namespace) -> int:
             **extra,
         )
         if arguments.dry_run:
-            print(runner.describe(asked, settings))
+            print(dry_run.describe(asked, settings))
         else:
             plans.append(runner.Plan(declared, changed, asked, settings))
     return runner.run(plans) if plans else 0
@@ -216,7 +217,8 @@ def stopped(code: int) -> int:
     if not _SAYING.acquire(blocking=False):
         return code
     again = shlex.join(["python", *(word for word in sys.argv if word != "--fresh")])
-    kept = f" What is done is kept; this continues:\n  {again}" if "--experiment" in sys.argv else ""
+    running = any(word.partition("=")[0] == "--experiment" for word in sys.argv)
+    kept = f" What is done is kept; this continues:\n  {again}" if running else ""
     print(f"Stopped.{kept}", file=sys.stderr)
     return code
 

@@ -1,13 +1,13 @@
 """What there is, by name: experiments and builders, the zoo's or those of a user's file."""
 
 import fnmatch
-import json
 from inspect import isfunction
 from pathlib import Path
 from typing import Any
 
 from experiments import EXPERIMENTS
 from models import BUILDERS, FEATURE_MAPS
+from trials import run_record
 from trials.errors import UserError, unknown
 from trials.experiment import Experiment
 from trials.sources import load_file
@@ -30,12 +30,8 @@ def experiment(name: str) -> tuple[Experiment, dict[str, Any]]:
 
 def experiment_of(folder: Any) -> tuple[Experiment, dict[str, Any]]:
     """The experiment that a results folder is of: the zoo's, or that of the user's file that it names."""
-    try:
-        file = json.loads((folder.path / "run.json").read_text(encoding="utf-8"))["experiment file"]
-        path = str(folder.path / file) if file else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        file = path = None
-    declared, extra = experiment(path or folder.header["experiment"])
+    file = run_record.read(folder.path).get("experiment file")
+    declared, extra = experiment(str(folder.path / file) if isinstance(file, str) else folder.header["experiment"])
     if declared.name != folder.header["experiment"]:
         raise UserError(
             f"{folder.path} holds results of '{folder.header['experiment']}', "

@@ -7,7 +7,7 @@ LINES = 3
 
 
 class UserError(Exception):
-    """The user's mistake, found before anything is trained: exit code 2, nothing written.
+    """What the user can mend, mostly found before anything is trained or written: exit code 2.
 
     The message has at most three lines, whatever a name in it holds: what cannot be printed is escaped, and of more
     lines the first two and the last are told.

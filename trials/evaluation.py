@@ -4,8 +4,8 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from trials import environment, recorded
-from trials.engines.results import Figures, TrialResult, Unit
+from trials import recorded
+from trials.engines.results import Figures, TrialResult
 from trials.errors import UserError
 from trials.experiment import Experiment
 from trials.journal import Record
@@ -24,15 +24,12 @@ def evaluate(folder: Folder, declared: Experiment, directory: Path | None, base:
         raise UserError(f"No trial in {folder.path} ended well: there are no weights to measure.\nRun the experiment.")
     contents = {id(record): _weights(folder, record) for record in records}
     groups = [(recorded.configuration(declared, group[0]), group) for group in grouped(records)]
-    samples = recorded.samples(folder, declared, directory, base)
-    environment.prepare_process(folder.header["device"] if device == "auto" else device)
-    from trials.engines import Trainer
-
-    trainer, lines, equal = Trainer(samples), [], True
+    trainer, _ = recorded.trainer(folder, declared, directory, base, device)
+    lines, equal = [], True
     for index, (configuration, group) in enumerate(groups):
         met, largest = 0, 0.0
         for record in group:
-            unit = Unit(index, configuration, ((record.result.trial, record.result.seed),), record.result.engine)
+            unit = recorded.unit(index, configuration, record)
             found, kept = trainer.evaluate(unit, contents[id(record)]), _figures(record.result)
             met += found.accuracy == kept.accuracy
             largest = max(largest, abs(found.loss - kept.loss))

@@ -93,15 +93,6 @@ def is_complete(header: Mapping[str, Any]) -> bool:
     return kinds and all(isinstance(name, str) for name in header["swept"])
 
 
-def header_in_run_json(folder: Path) -> Mapping[str, Any] | None:
-    """The header as run.json repeats it; None where it does not."""
-    try:
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) and is_complete(record) else None
-
-
 def lines_text(numbers: Sequence[int]) -> str:
     """Some line numbers in a few words."""
     named = ", ".join(map(str, numbers[:3]))

@@ -1,11 +1,11 @@
 """What the trials of a results folder were trained as, and in which circumstances, so that it can be done again."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from trials import datasets, environment
+from trials import datasets, environment, run_record
+from trials.engines.results import Unit
 from trials.errors import UserError
 from trials.experiment import Configuration, Experiment
 from trials.journal import Record
@@ -51,6 +51,23 @@ def samples(folder: Folder, declared: Experiment, directory: Path | None, base: 
     return found
 
 
+def trainer(
+    folder: Folder, declared: Experiment, directory: Path | None, base: Path | None, device: str
+) -> tuple[Any, str]:
+    """What trains as the folder's trials were trained, and the device it does so on."""
+    found = samples(folder, declared, directory, base)
+    device = environment.prepare_process(folder.header.get("device", "auto") if device == "auto" else device)
+    from trials.engines import Trainer
+
+    return Trainer(found), device
+
+
+def unit(index: int, trained: Configuration, record: Record) -> Unit:
+    """The record's own trial, to be done again."""
+    result = record.result
+    return Unit(index, trained, ((result.trial, result.seed),), result.engine)
+
+
 def other_versions(folder: Folder) -> dict[str, tuple[str, str]]:
     """By package, the version that a folder's trials ran with and another that is installed now."""
     then, now = folder.header["versions"], environment.versions()
@@ -68,7 +85,7 @@ def other_circumstances(folder: Folder, device: str) -> dict[str, tuple[Any, Any
     """
     found: dict[str, tuple[Any, Any]] = dict(other_versions(folder))
     header, now = folder.header, plain({**environment.decisive(), "architecture": environment.architecture()})
-    then = {**_run_record(folder), "architecture": header["architecture"]}
+    then = {**run_record.read(folder.path), "architecture": header.get("architecture")}
     if header.get("device") != device:
         found["device"] = header.get("device"), device
     return found | dict(_different(then, now))
@@ -76,9 +93,9 @@ def other_circumstances(folder: Folder, device: str) -> dict[str, tuple[Any, Any
 
 def _different(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
     """What differs of the names that both have: an older version of this project recorded fewer."""
-    for name in then.keys() & now.keys():
+    for name in sorted(then.keys() & now.keys()):
         old, new = then[name], now[name]
-        if name == "machine":
+        if name == "machine" and isinstance(old, dict):
             yield from _different(old, {part: new[part] for part in ("processor", "features")})
         elif isinstance(old, list) and isinstance(new, list):
             gone, come = (" ".join(sorted(set(a) - set(b))) for a, b in ((old, new), (new, old)))
@@ -89,10 +106,3 @@ def _different(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tupl
                 yield f"{name}: {part}", (old.get(part, "absent"), new.get(part, "absent"))
         elif old != new:
             yield name, (old, new)
-
-
-def _run_record(folder: Folder) -> dict[str, Any]:
-    try:
-        return dict(json.loads((folder.path / "run.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return {}

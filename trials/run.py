@@ -1,5 +1,6 @@
 """Runs one experiment: finds what is missing, has it trained, writes every table."""
 
+import contextlib
 import datetime
 import itertools
 import os
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from trials import __version__, environment
+from trials import __version__, environment, run_record
 from trials.errors import UserError, first_line
 from trials.experiment import Experiment
 from trials.rounds import ROUND, Known, Until
@@ -159,7 +160,9 @@ class _Driver:
         finally:
             if self.progress is not None:
                 self.progress.close()
-                self._write_run_record()
+                failing = sys.exc_info()[0] is not None  # then that is what is told, whatever run.json meets
+                with contextlib.suppress(UserError) if failing else contextlib.nullcontext():
+                    self._write_run_record()
         if not self.trained and self.number:
             self.folder.amend_run_record("number of trials", self.number)
         return self._finish()
@@ -234,7 +237,7 @@ class _Driver:
 
         self.folder.begin(device)
         self._tell(self.folder.news())
-        self.earlier = self.folder.earlier_runs()
+        self.earlier = run_record.earlier_runs(self.folder.path)
         self._write_run_record()
         self.progress = Progress(self.settings.quiet)
 
@@ -292,8 +295,12 @@ class _Driver:
         return 1 if failed else 0
 
     def _say(self, text: str) -> None:
-        if not self.settings.quiet:
+        if self.settings.quiet:
+            return
+        try:
             print(text, flush=True)
+        except BrokenPipeError:  # who read it has left; the next experiment is still to be trained
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def _write_run_record(self) -> None:
         """At the start, so that a killed run has left it, and again at the end."""
@@ -313,61 +320,4 @@ class _Driver:
             "messages": self.messages,
             "earlier runs": self.earlier,
         }
-        self.folder.write_json("run.json", record)
-
-
-def describe(experiment: Experiment, settings: Settings) -> str:
-    """What a run would do, without doing it: configurations, trials, epochs, steps, and known times."""
-    from trials.datasets import extent
-    from trials.splits import counts
-
-    there = extent(experiment.data, settings.data_directory, settings.base)
-    configurations = experiment.configurations()
-    sizes = [counts(configuration.data, *there) for configuration in configurations]
-    lines = [f"{experiment.name}: {experiment.question}", ""]
-    width = max(len(configuration.label) for configuration in configurations)
-    lines += [
-        f"  {configuration.label:<{width}}  {_particulars(configuration)}".rstrip() for configuration in configurations
-    ]
-    samples = ", ".join(part for name in sizes[0] if (part := _range([each[name] for each in sizes], name)))
-    epochs = sum(c.protocol.epochs for c in configurations) * experiment.trials
-    steps = (
-        sum(c.protocol.steps(size["train"]) for c, size in zip(configurations, sizes, strict=True)) * experiment.trials
-    )
-    last, up_to = settings.seed + experiment.trials - 1, "up to " if settings.until else ""
-    lines += [
-        "",
-        f"{len(configurations)} configurations x {up_to}{experiment.trials} trials (seeds {settings.seed} to {last}) "
-        f"= {up_to}{len(configurations) * experiment.trials} trainings",
-        f"{epochs:,} epochs, {steps:,} steps in all, at most; samples: {samples}",
-    ]
-    return "\n".join([*lines, *_known_time(settings.results / experiment.name / "timings.csv", epochs)])
-
-
-def _range(counts: Sequence[int], name: str) -> str:
-    """How many samples a split has, over all configurations; empty where none has it."""
-    low, high = min(counts), max(counts)
-    return "" if not high else f"{low} {name}" if low == high else f"{low} to {high} {name}"
-
-
-def _particulars(configuration: Any) -> str:
-    """What sets a configuration apart beside its swept values: options, and fields of its own."""
-    variant = configuration.variant
-    fixed = {**variant.options, **variant.protocol, **variant.data}
-    return " ".join(f"{name}={value}" for name, value in fixed.items() if name not in configuration.values)
-
-
-def _known_time(path: Path, epochs: int) -> list[str]:
-    """The time an earlier run in this folder took an epoch, scaled; nothing where there was none."""
-    import csv
-
-    try:
-        with open(path, encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-        seconds, trained = sum(float(row["seconds"]) for row in rows), sum(int(row["epochs"]) for row in rows)
-    except (OSError, KeyError, ValueError):
-        return []
-    if not trained:
-        return []
-    total = seconds / trained * epochs
-    return [f"about {total:,.1f} s of one core, from {len(rows)} earlier trials in {path}"]
+        self.folder.write_json(run_record.NAME, record)

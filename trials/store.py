@@ -1,7 +1,8 @@
-"""The results folder: an append-only journal, its lock, and how its files are written."""
+"""The results folder: an append-only journal, its lock, its tables."""
 
 import contextlib
 import csv
+import errno
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any, TextIO
 
 from filelock import FileLock, Timeout
 
-from trials import written
+from trials import run_record, written
 from trials.engines.results import TrialResult
 from trials.errors import UserError
 from trials.experiment import Configuration, Experiment
@@ -19,7 +20,6 @@ from trials.journal import (
     Row,
     checked,
     first_header,
-    header_in_run_json,
     header_line,
     header_of,
     is_complete,
@@ -41,6 +41,7 @@ class Folder:
         self.records: dict[tuple[Place, int], Record] = {}
         self._has_header = False
         self._begun = False
+        self._identity: tuple[int, int] | None = None
         self._earlier_device: str | None = None
         self._lock: FileLock | None = None
 
@@ -64,7 +65,7 @@ class Folder:
                 f"{path} holds no results: it has no journal.jsonl.\n"
                 "Give the folder that a run has written, as results/iris_hidden_units."
             )
-        header = first_header(path / "journal.jsonl") or header_in_run_json(path)
+        header = first_header(path / "journal.jsonl") or run_record.header(path)
         if header is None or not is_complete(header):
             why = "its journal has lost its first line" if header is None else "another version has written it"
             raise UserError(
@@ -114,8 +115,9 @@ class Folder:
             name = os.uname().nodename if hasattr(os, "uname") else "this machine"
             (self.path / ".holder").write_text(f"process {os.getpid()} on {name}\n", encoding="utf-8")
         except Timeout:
-            holder = self.path / ".holder"
-            who = holder.read_text(encoding="utf-8").strip() if holder.is_file() else "another process"
+            who = "another process"
+            with contextlib.suppress(OSError):
+                who = (self.path / ".holder").read_text(encoding="utf-8", errors="replace").strip() or who
             raise UserError(
                 f"{self.path} is in use by {who}.\nWait for it, or write elsewhere with --results DIR."
             ) from None
@@ -146,7 +148,7 @@ class Folder:
 
     def _recover_header(self) -> None:
         """The line that says how all trials were run is lost: run.json says it too."""
-        header = header_in_run_json(self.path)
+        header = run_record.header(self.path)
         if header is None:
             raise UserError(
                 f"{self.journal} has lost its first line, which says how its trials were run.\n"
@@ -226,16 +228,18 @@ class Folder:
             raise self._refusal("the device", self._earlier_device, device)
         self.header["device"] = device
         try:
-            if self.fresh and self.path.exists() and any(not path.name.startswith(".") for path in self.path.iterdir()):
-                self._move_aside()
             self.path.mkdir(parents=True, exist_ok=True)
             if self._lock is None:
                 self._take_lock()
                 if self.journal.is_file():
                     raise UserError(f"Another run has begun in {self.path} meanwhile.\nRun the command again.")
+            elif self.fresh and any(not path.name.startswith(".") for path in self.path.iterdir()):
+                self._move_aside()
             self._mend_end()
             if not self._has_header:
                 self._append(header_line(self.header))
+            written.sync(self.path)
+            self._identity = _identity(self.journal.stat())
         except OSError as error:
             raise self._unwritable(error.strerror or str(error)) from error
         self._begun = True
@@ -257,9 +261,14 @@ class Folder:
         number = 1
         while (aside := self.path.with_name(f"{self.path.name}.old-{number}")).exists():
             number += 1
-        self.close()
+        if os.name == "nt":  # where nothing that is open can be renamed
+            self.close()
+        (self.path / ".holder").unlink(missing_ok=True)
         self.path.rename(aside)
+        self.close()
         self.problems.append(f"The old results are now in {aside}.")
+        self.path.mkdir()
+        self._take_lock()
 
     def add(self, record: Record) -> None:
         """Appends a finished trial, its weights first; both are on disk when this returns.
@@ -285,6 +294,8 @@ class Folder:
     def _append(self, line: str) -> None:
         """Adds to the journal that is there: one made anew, because someone removed it, would lack its first line."""
         with open(self.journal, "r+", encoding="utf-8") as journal:
+            if self._identity not in (None, _identity(os.fstat(journal.fileno()))):
+                raise OSError(errno.ESTALE, "another journal has taken its place", str(self.journal))
             journal.seek(0, os.SEEK_END)
             journal.write(line)
             journal.flush()
@@ -332,24 +343,11 @@ class Folder:
         if aside is not None:
             self.problems.append(f"{self.path / name} was not as it had been written: it is kept as {aside.name}.")
 
-    def earlier_runs(self) -> list[Any]:
-        """What run.json says of the runs before this one."""
-        try:
-            record = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
-            return [
-                *record.pop("earlier runs"),
-                {name: record[name] for name in ("command", "started", "trials trained", "git", "machine")},
-            ]
-        except (OSError, ValueError, KeyError, AttributeError):
-            return []
-
     def amend_run_record(self, name: str, value: Any) -> None:
         """Replaces one entry of run.json, where there is one that can be read."""
-        try:
-            record = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
-            self.write_json("run.json", {**record, name: value})
-        except (OSError, ValueError, TypeError):
-            return
+        record = run_record.read(self.path)
+        if record:
+            self.write_json(run_record.NAME, {**record, name: value})
 
     def write_json(self, name: str, content: Any) -> None:
         text = json.dumps(content, indent=2, default=str) + "\n"
@@ -363,6 +361,11 @@ class Folder:
             yield
         except OSError as error:
             raise self._unwritable(f"{error.strerror or error} ({name})") from error
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    """Which file it is, whatever it is called by now."""
+    return status.st_dev, status.st_ino
 
 
 def _sortable(value: Any) -> tuple[bool, Any]:

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trials import environment, recorded
-from trials.engines.results import TrialResult, Unit
+from trials import recorded
+from trials.engines.results import TrialResult
 from trials.errors import UserError
 from trials.experiment import Experiment
-from trials.journal import Record, epoch_row
+from trials.journal import epoch_row
 from trials.store import Folder
 from trials.tables import grouped
 
@@ -31,12 +31,13 @@ def verify(
             f"No trial in {folder.path} came to an end: there is nothing to train again.\nRun the experiment."
         )
     chosen = [group[:trials] for group in grouped(ended)]
-    work = [(record, _unit(index, declared, record)) for index, group in enumerate(chosen) for record in group]
-    samples = recorded.samples(folder, declared, directory, base)
-    device = environment.prepare_process(folder.header["device"] if device == "auto" else device)
-    from trials.engines import Trainer
-
-    trainer, compared, different = Trainer(samples), 0, 0
+    work = [
+        (record, recorded.unit(index, recorded.configuration(declared, record), record))
+        for index, group in enumerate(chosen)
+        for record in group
+    ]
+    trainer, device = recorded.trainer(folder, declared, directory, base, device)
+    compared, different = 0, 0
     for record, unit in work:
         (again,) = trainer.run(unit)
         then, now = _figures(record.result), _figures(again)
@@ -47,11 +48,6 @@ def verify(
     others = recorded.other_circumstances(folder, device)
     print("\n" + _conclusion(compared, different, len(work), others))
     return 1 if different else 0
-
-
-def _unit(index: int, declared: Experiment, record: Record) -> Unit:
-    result = record.result
-    return Unit(index, recorded.configuration(declared, record), ((result.trial, result.seed),), result.engine)
 
 
 def _figures(result: TrialResult) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -22,16 +22,33 @@ def replace(path: Path, content: bytes) -> None:
     with _partial(path) as (partial, stream):
         stream.write(content)
     partial.replace(path)
+    sync(path.parent)
+
+
+def sync(folder: Path) -> None:
+    """Has the names in a folder on disk, where the system can do that: a power cut must not undo a rename."""
+    if os.name != "posix":
+        return
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 @contextmanager
 def _partial(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """The file that is to take the place of `path`, on disk at the end."""
     partial = path.with_name(f".{path.name}.part")
-    with open(partial, "wb") as stream:
-        yield partial, stream
-        stream.flush()
-        os.fsync(stream.fileno())
+    try:
+        with open(partial, "wb") as stream:
+            yield partial, stream
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError:  # half a file would keep a full disk full
+        with suppress(OSError):
+            partial.unlink()
+        raise
 
 
 def replace_table(path: Path, write: Callable[[TextIO], object]) -> Path | None:
@@ -61,6 +78,7 @@ def _take_its_place(partial: Path, path: Path) -> Path | None:
     before = sums.get(path.name, [there] if there else [])
     _write_sums(path.parent, {**sums, path.name: [*before, new]})
     partial.replace(path)
+    sync(path.parent)
     _write_sums(path.parent, {**sums, path.name: [new]})
     return aside
 

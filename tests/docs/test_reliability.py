@@ -1,4 +1,4 @@
-"""Every promise names a test that is there, and the points that were killed are those that the tests kill."""
+"""Every promise names a test that is there, and every test of a fault is named."""
 
 import re
 

@@ -6,11 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from experiments import EXPERIMENTS
 from tests.errors.case import IRIS, Case, own, told
 from tests.stored import record
 from trials import datasets
+from trials.datasets import Samples
 from trials.engines.model import load_weights_file
+from trials.executors.processes import _share
 from trials.journal import trial_line
 from trials.report import write_pages
 from trials.run import Settings, _header
@@ -172,6 +176,10 @@ FOLDERS = [
         arrange=lambda folder: (folder / "results/iris_hidden_units/journal.jsonl").mkdir(parents=True),
     ),
     Case(held, ("is in use by process", "--results DIR"), arrange=results()),
+    Case(
+        lambda: _share(Samples(np.zeros((2, 1)), np.zeros(2, int), 0, 2), Path("nowhere")),
+        ("nowhere", "No such file", "TMPDIR"),
+    ),
     Case(adding, ("cannot be written", "weights", "the same command continues")),
     told(REPORT, "cannot be written", "trials.csv", "--results DIR", arrange=spoiled(".SHA256SUMS.part")),
     told(f"{REPORT} results/iris_hidden_units", "twice", arrange=results()),

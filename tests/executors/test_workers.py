@@ -2,12 +2,13 @@
 
 import os
 import signal
+import threading
 import time
 
 import pytest
 
 from trials.errors import UserError
-from trials.executors.workers import Died, Overdue, Worker, outcomes
+from trials.executors.workers import Died, Overdue, Worker, outcomes, signals_held
 
 
 def prepare(device):
@@ -139,3 +140,21 @@ def test_the_limit_counts_from_the_question_and_not_while_it_gets_ready(tmp_path
     worker.ask(double, 3)
     assert answer(worker, limit=0.5) == 6
     worker.end()
+
+
+def test_an_interrupt_waits_until_the_process_is_started_whichever_thread_takes_it():
+    """A mask alone would hold back this thread's signals; the system gives them to another one."""
+    stop = threading.Event()
+    thread = threading.Thread(target=stop.wait)
+    thread.start()
+    reached = []
+    try:
+        with pytest.raises(KeyboardInterrupt), signals_held():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)
+            reached.append("the end of the block")
+    finally:
+        stop.set()
+        thread.join()
+    assert reached == ["the end of the block"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -11,7 +11,7 @@ from typing import Any
 from trials.datasets import Samples
 from trials.engines.drawing import kernels_kept
 from trials.engines.model import blueprint, check_model, fresh_model, load_weights_file, weights_file
-from trials.engines.results import Figures, TrialResult, Unit
+from trials.engines.results import MOST_SEEDS, Figures, TrialResult, Unit
 from trials.engines.trial import OnEpoch, figures, run_trial
 from trials.errors import UnsupportedError, UserError, first_line
 from trials.splits import Parts, check_classes, split
@@ -86,7 +86,7 @@ class Trainer:
         return figures(session, "test")
 
     def _run_one(self, unit: Unit, index: int, on_epoch: OnEpoch) -> TrialResult:
-        (trial, seed), *later = unit.seeds[index:]
+        (trial, seed), *later = unit.seeds[index : index + MOST_SEEDS]
         started = time.perf_counter()
         automatic = unit.engine == "auto"
         engine = "fit" if unit.index in self._fallbacks else "graph" if automatic else unit.engine

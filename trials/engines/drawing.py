@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from trials.engines.model import fresh_model
+from trials.engines.results import MOST_SEEDS
 from trials.errors import UserError
 from trials.experiment import Configuration
 
 MOST_BYTES = 64 * 2**20
-MOST_SEEDS = 100
-"What is drawn ahead is lost when another worker takes over, and keeps the first result waiting."
 
 
 class Drawing:

@@ -6,6 +6,9 @@ from typing import Any
 
 from trials.experiment import Configuration
 
+MOST_SEEDS = 100
+"What an engine is told of at a time, to draw ahead: lost when another worker takes over, and the first result waits."
+
 
 @dataclass(frozen=True)
 class Unit:

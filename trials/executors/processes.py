@@ -17,7 +17,7 @@ import numpy as np
 
 from trials import environment
 from trials.datasets import Samples
-from trials.engines.results import TrialResult, Unit
+from trials.engines.results import MOST_SEEDS, TrialResult, Unit
 from trials.errors import UserError
 from trials.executors.checked import Checked, checked
 from trials.executors.listener import Listener
@@ -89,7 +89,7 @@ class _Piece:
     "Whether its worker is told of one seed at a time, and prepares no others meanwhile: after a death or a hang."
 
     def task(self) -> Unit:
-        return replace(self.unit, seeds=self.unit.seeds[:1]) if self.alone else self.unit
+        return replace(self.unit, seeds=self.unit.seeds[: 1 if self.alone else MOST_SEEDS])
 
     def finish(self, result: TrialResult) -> None:
         self.seconds = min(self.seconds or result.seconds, result.seconds)
@@ -147,8 +147,7 @@ def _team(
     cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     team: list[Worker] = []
     with tempfile.TemporaryDirectory(prefix="trials-") as folder:
-        np.save(Path(folder) / "x.npy", samples.x)
-        np.savez(Path(folder) / "labels.npz", y=samples.y, fixed_test=samples.fixed_test, classes=samples.classes)
+        _share(samples, Path(folder))
         try:
             for slot in range(workers):
                 cpu = cpus[slot % len(cpus)] if workers <= len(cpus) else None
@@ -158,6 +157,18 @@ def _team(
         finally:
             for worker in team:
                 worker.end()
+
+
+def _share(samples: Samples, folder: Path) -> None:
+    """Lays the samples where workers find them: in memory once, however many there are."""
+    try:
+        np.save(folder / "x.npy", samples.x)
+        np.savez(folder / "labels.npz", y=samples.y, fixed_test=samples.fixed_test, classes=samples.classes)
+    except OSError as error:
+        raise UserError(
+            f"The data cannot be copied for worker processes into {folder}: {error.strerror or error}.\n"
+            "Make room there, name another folder in TMPDIR, or use --executor inline."
+        ) from error
 
 
 def _check_all(units: Sequence[Unit], team: Sequence[Worker], limit: float | None, listener: Listener) -> list[Unit]:

@@ -94,8 +94,9 @@ class Worker:
 
     def end(self) -> None:
         """Kills the process: it only computes, so nothing is lost but its question."""
-        self.process.kill()
-        self.process.join()
+        if self.process.pid is not None:
+            self.process.kill()
+            self.process.join()
         self.pipe.close()
 
 
@@ -115,6 +116,24 @@ def signals_held() -> Iterator[None]:
 
     A process started within never sees Ctrl-C, not even before its first line: that is the driver's to handle.
     """
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in handlers:  # a mask alone holds this thread's: another one would take the signal and wake this one
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        with _masked():
+            yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
+
+
+@contextlib.contextmanager
+def _masked() -> Iterator[None]:
+    """Within, this thread and the processes it starts do not get the two signals, where the system can do that."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

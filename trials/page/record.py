@@ -1,10 +1,10 @@
 """What did not end well, and how to make the tables again."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trials import run_record
 from trials.page.grid import Grid
 from trials.plots.tables import Row
 
@@ -28,13 +28,11 @@ def failures(rows: Sequence[Row]) -> Grid | None:
 
 def run(folder: Path) -> dict[str, Any]:
     """run.json, as far as it is what a run writes; empty where there is none that can be read."""
-    try:
-        found = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        earlier = [run for run in found.get("earlier runs", []) if isinstance(run["command"], str)]
-        found["earlier runs"] = earlier
-        return {name: value for name, value in found.items() if isinstance(value, KINDS.get(name, str))}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return {}
+    found = run_record.read(folder)
+    earlier = found.get("earlier runs")
+    runs = [run for run in earlier if isinstance(run, dict)] if isinstance(earlier, list) else []
+    found["earlier runs"] = [run for run in runs if isinstance(run.get("command"), str)]
+    return {name: value for name, value in found.items() if isinstance(value, KINDS.get(name, str))}
 
 
 def facts(record: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, str]:

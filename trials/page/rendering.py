@@ -10,6 +10,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from trials import written
+
 TEMPLATES = Path(__file__).with_name("templates")
 PREFIX = "trials:"
 "Of the names of a report's own <meta> elements."
@@ -30,9 +32,7 @@ def write_page(path: Path, content: Mapping[str, Any]) -> Path:
     style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "sort.js"))
     own = {"style": Markup(style), "script": Markup(script), "policy": policy(style, script), "prefix": PREFIX}
     text = environment.get_template(path.name).render(**own, **content)
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_text(text, encoding="utf-8", newline="\n")
-    partial.replace(path)
+    written.replace(path, text.encode())
     return path
 
 

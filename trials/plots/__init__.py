@@ -7,6 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trials import written
 from trials.plots.accuracies import accuracies_figure
 from trials.plots.batch_norm import batch_norm_figure
 from trials.plots.curves import curves_figure
@@ -54,9 +55,7 @@ def draw(folder: Path, tables: Tables | None) -> dict[str, Drawing]:
     for name, drawing in drawn.items():
         path = folder / "figures" / f"{name}.svg"
         path.parent.mkdir(exist_ok=True)
-        partial_file = path.with_name(f".{path.name}.part")
-        partial_file.write_bytes(drawing.svg)
-        partial_file.replace(path)
+        written.replace(path, drawing.svg)
     return drawn
 
 
