@@ -14,10 +14,10 @@ test: install-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n auto -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 proofs: install-test
-	$(BIN)/python -m pytest -n auto -m slow
+	$(BIN)/python -m pytest -n auto --dist worksteal -m slow
 
 bench: install-bench
 	$(BIN)/python -m benchmarks --repetitions $(REPETITIONS) --results results/reference/benchmarks --readme
