@@ -78,7 +78,8 @@ def _told(names: Sequence[str], then: Mapping[str, Any], now: Mapping[str, Any])
 def _conclusion(compared: int, different: int, trials: int, others: Mapping[str, tuple[Any, Any]]) -> str:
     lines = [f"{name} was {then}, now it is {now}." for name, (then, now) in others.items()]
     if not different:
-        return "\n".join([*lines, f"All {compared} recorded figures of {trials} trials are the same to the last bit."])
+        of = f"{trials} trial{'s' * (trials != 1)}"
+        return "\n".join([*lines, f"All {compared} recorded figures of {of} are the same to the last bit."])
     if lines:
         lines = ["Otherwise than when they were trained, which may be why:", *lines]
     else:
