@@ -40,10 +40,6 @@ def report(folders: list[Path]) -> int:
     from trials import report as reporter
     from trials.datasets import known_extent
 
-    if len(folders) > 2:
-        raise UserError(
-            f"--report takes one folder, to write it anew, or two, to compare them. Received: {len(folders)} folders."
-        )
     if len(folders) == 2:
         from trials import between
 

@@ -81,6 +81,8 @@ def test_it_is_told_that_the_number_was_chosen():
         "mean test accuracy is at most 0.1 points wide: not so 2 of 3, the widest is 0.50 (a). "
         "Not one trial of d ended well."
     )
+    assert "a number chosen so that" in Until(0.1, 6).told(Known(6, {"a": 0.0}, []))  # narrow, if by luck
+    assert Until(0.1, 6).ends(Known(3, {}, ["a"]))
     assert Until(0.1, 6).told(Known(6, {}, ["a"])) == "6 trials of each of a. Not one trial of a ended well."
 
 

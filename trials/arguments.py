@@ -194,6 +194,11 @@ def check_modes(arguments: argparse.Namespace) -> None:
         raise UserError(f"--{alone[0].replace('_', '-')} needs --describe NAME.\nSee: python run_trials.py --list")
     if given and not arguments.experiment:
         raise UserError(f"--{given[0].replace('_', '-')} needs --experiment NAME.\nSee: python run_trials.py --list")
+    folders = arguments.report or ()
+    if len(folders) > 2:
+        raise UserError(
+            f"--report takes one folder, to write it anew, or two, to compare them. Received: {len(folders)} folders."
+        )
     if arguments.until and arguments.trials:
         raise UserError(
             f"--until finds the number of trials itself. Received: --trials {arguments.trials} beside it.\n"

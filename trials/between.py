@@ -2,7 +2,7 @@
 
 import itertools
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,11 +24,15 @@ UNIMPORTANT = ("record",)
 
 @dataclass(frozen=True)
 class _Side:
-    """A configuration of one of the folders, as `measured` under the folder's letter; `failed` trials count nowhere."""
+    """A configuration of one of the folders, as `measured` under the folder's letter; `failed` trials count nowhere.
+
+    `held_out`: its trials' test samples are drawn from the data, which has no test part of its own.
+    """
 
     measured: Measured
     key: Mapping[str, Any]
     failed: int
+    held_out: bool
 
 
 Pair = tuple[_Side, _Side]
@@ -46,9 +50,8 @@ def compare(first: Folder, second: Folder) -> str:
     _check_data(first, second)
     sides = [_sides(folder, letter) for folder, letter in ((first, "A"), (second, "B"))]
     found = _pairs(*sides) if all(sides) else []
-    fixed = first.header["data"]["test_fraction"] is None
-    refused = [] if fixed else [why for pair in found if (why := _tested_otherwise(*pair))]
-    pairs = [pair for pair in found if fixed or not _tested_otherwise(*pair)]
+    pairs = [pair for pair in found if not _tested_otherwise(*pair)]
+    refused = [why for pair in found if (why := _tested_otherwise(*pair))]
     if refused and not pairs:
         raise UserError(
             f"{first.path} and {second.path} cannot be compared: not tested on the same samples ({refused[0]}).\n"
@@ -59,23 +62,28 @@ def compare(first: Folder, second: Folder) -> str:
         raise UserError(
             f"No trials of equal seed ended well in both folders.\n{_seeds('A', first)}; {_seeds('B', second)}."
         )
-    paired = {side.measured.label for pair in found for side in pair}
-    alone = [side.measured.label for side in itertools.chain(*sides) if side.measured.label not in paired]
-    failed = [f"{side.failed} of {side.measured.label}" for side in itertools.chain(*sides) if side.failed]
     blocks = [
         "Test accuracy, in pairs of trials of equal seed",
         f"A  {first.path} ({first.header['experiment']})\nB  {second.path} ({second.header['experiment']})",
         comparisons_table(rows),
         textwrap.fill(_conclusion(rows), 100),
         textwrap.fill(_different(first, second, pairs), 100),
-        textwrap.fill(f"Trials that did not end well and count nowhere: {', '.join(failed)}.", 100) if failed else "",
-        textwrap.fill(f"Left out, since only one folder has them: {', '.join(alone)}.", 100) if alone else "",
-        "\n".join(
-            f"Left out, {refused.count(why)} pairs not tested on the same samples: {why}."
-            for why in dict.fromkeys(refused)
-        ),
+        *_left_out(list(itertools.chain(*sides)), found, refused),
     ]
     return "\n\n".join(block for block in blocks if block)
+
+
+def _left_out(sides: Sequence[_Side], found: Sequence[Pair], refused: Sequence[str]) -> Iterator[str]:
+    """What does not count: trials that failed, configurations without a partner, pairs that were refused."""
+    paired = {side.measured.label for pair in found for side in pair}
+    failed = [f"{side.failed} of {side.measured.label}" for side in sides if side.failed]
+    alone = [side.measured.label for side in sides if side.measured.label not in paired]
+    if failed:
+        yield textwrap.fill(f"Trials that did not end well and count nowhere: {', '.join(failed)}.", 100)
+    if alone:
+        yield textwrap.fill(f"Left out, since only one folder has them: {', '.join(alone)}.", 100)
+    for why in dict.fromkeys(refused):
+        yield f"Left out, {refused.count(why)} pairs not tested on the same samples: {why}."
 
 
 def _check_data(first: Folder, second: Folder) -> None:
@@ -97,7 +105,7 @@ def _check_data(first: Folder, second: Folder) -> None:
 
 def _tested_otherwise(one: _Side, other: _Side) -> str:
     """Why trials of equal seed did not have the same samples held out for the test; empty where they had."""
-    for name in ("split_seed", "stratified"):
+    for name in ("split_seed", "stratified") if one.held_out else ():
         values = one.key["data"][name], other.key["data"][name]
         if values[0] != values[1]:
             return f"{name} {values[0]} / {values[1]}"
@@ -110,7 +118,9 @@ def _sides(folder: Folder, letter: str) -> list[_Side]:
     for group in grouped(folder.ordered()):
         measured = comparisons.measured(group, fraction)
         named = replace(measured, variant=f"{letter} {measured.variant}")
-        sides.append(_Side(named, group[0].key, sum(record.result.status != "ok" for record in group)))
+        sides.append(
+            _Side(named, group[0].key, sum(record.result.status != "ok" for record in group), fraction is not None)
+        )
     return sides
 
 

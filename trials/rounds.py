@@ -81,8 +81,12 @@ class Until:
 
     def reached(self, known: Known) -> bool:
         """Whether every interval is narrow enough; equal accuracies say so only from the second round on."""
-        least = 0.0 if known.trials <= ROUND else -1.0
-        return all(width is not None and least < width <= self.points for width in known.widths.values())
+        lucky = known.trials <= ROUND and 0 in known.widths.values()
+        return not self._missed(known) and not lucky
+
+    def _missed(self, known: Known) -> int:
+        """How many means are not known well enough; none where no trial ended well."""
+        return sum(width is None or width > self.points for width in known.widths.values())
 
     def told(self, known: Known, resampled: bool = False) -> str:
         """That the number of trials was chosen so, and what was reached."""
@@ -90,10 +94,10 @@ class Until:
         dead = f" Not one trial of {_listed(known.dead)} ended well." if known.dead else ""
         if not known.widths:
             return f"{each}.{dead}"
-        if self.reached(known):
+        missed = self._missed(known)
+        if not missed:
             caution = RESAMPLED if resampled else COVERAGE
             return f"{each}, a number chosen so that {self.goal}: {known.widest()}.{dead} {caution}"
-        missed = sum(width is None or width > self.points for width in known.widths.values())
         return (
             f"{each}, the most that --max-trials allows, yet not {self.goal}: not so {missed} of {len(known.widths)}, "
             f"{known.widest()}.{dead}"

@@ -178,7 +178,7 @@ class _Driver:
         until = self.settings.until
         while until is not None:
             known = Known.of(self.experiment.trials, self._results())
-            if until.ends(known) or not known.widths:
+            if until.ends(known):
                 self.number = until.told(known, any(c.data.resampled for c in self.experiment.configurations()))
                 return
             self._tell([f"{known.trials} trials each: {known.widest()}, asked for are {until.points:g} points."])
