@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments import EXPERIMENTS, find
-from trials import __version__, stopping
+from trials import __version__, backend, stopping
 from trials.arguments import check_modes, parser
-from trials.environment import require_tensorflow
 from trials.errors import UserError, unknown
 from trials.override import everywhere, override
 from trials.rounds import MOST, Until
@@ -58,12 +57,18 @@ def report(folders: list[Path]) -> int:
     return 0
 
 
+def trained_on(folder: Any) -> str:
+    """The backend of a folder's trials: its packages are among the versions recorded."""
+    return next((name for name in backend.PACKAGES if name in folder.header["versions"]), backend.DEFAULT)
+
+
 def evaluate(arguments: argparse.Namespace) -> int:
     """Kept weights, measured again."""
     from trials.datasets import data_directory
     from trials.evaluation import evaluate as measure
 
     folder = existing(arguments.evaluate, lock=False)
+    backend.use(trained_on(folder))
     declared, extra = find.experiment_of(folder)
     return measure(folder, declared, data_directory(arguments.data_dir), extra.get("base"), arguments.device)
 
@@ -74,6 +79,7 @@ def verify(arguments: argparse.Namespace) -> int:
     from trials.verify import verify as train_again
 
     folder = existing(arguments.verify, lock=False)
+    backend.use(trained_on(folder))
     declared, extra = find.experiment_of(folder)
     directory, trials = data_directory(arguments.data_dir), arguments.trials or 1
     return train_again(folder, declared, directory, extra.get("base"), arguments.device, trials)
@@ -82,7 +88,7 @@ def verify(arguments: argparse.Namespace) -> int:
 def check(arguments: argparse.Namespace) -> int:
     """Checks one builder. Returns 1 where it violates a requirement."""
     options = one_value_each(arguments.set, "--check")
-    require_tensorflow()
+    backend.require()
     builder, experiments, known = find.builder(arguments.check, "--check")
     from trials.check import report
 
@@ -132,7 +138,7 @@ def described(arguments: argparse.Namespace) -> dict[str, Any]:
     for name in arguments.describe.split(","):
         builder, experiments, known = find.builder(name, "--describe")
         plans[name] = outline.plan(builder, experiments, options, arguments.input_shape, arguments.classes, **known)
-    require_tensorflow()
+    backend.require()
     return plans
 
 
@@ -143,7 +149,7 @@ def run(arguments: argparse.Namespace) -> int:
     from trials.datasets import data_directory
 
     until = Until(arguments.until, arguments.max_trials or MOST) if arguments.until else None
-
+    backend.choose(arguments.engine, arguments.device)
     chosen = []
     for name in arguments.experiment:
         declared, extra = find.experiment(name)

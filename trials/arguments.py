@@ -137,7 +137,10 @@ def parser() -> Parser:
     what.add_argument("--variants", metavar="A,B", help="only these variants")
     how = new.add_argument_group("how")
     how.add_argument(
-        "--engine", choices=("auto", "graph", "fit"), default="auto", help="what trains (default auto: graph)"
+        "--engine",
+        choices=("auto", "graph", "vmap", "fit"),
+        default="auto",
+        help="what trains (default auto: graph; vmap with KERAS_BACKEND=jax, or on a GPU where JAX can use it)",
     )
     how.add_argument("--executor", choices=("auto", "inline", "processes"), default="auto", help="where trials run")
     how.add_argument("--workers", type=workers, default="auto", metavar="N|auto", help="worker processes")

@@ -2,7 +2,6 @@
 
 import contextlib
 import gc
-import glob
 import importlib.metadata
 import os
 import platform
@@ -15,10 +14,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from trials import backend
 from trials.errors import UserError
 
 BANNER = re.compile(rb"WARNING: All log messages before absl|[IWEF]\d{4} |To enable the following instructions|\s*$")
-PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pandas", "scipy")
+PACKAGES = ("keras", "numpy", "scikit-learn", "pandas", "scipy")
 LIBRARIES = re.compile(r"pillow|nvidia[-_](cublas|cuda|cudnn|nccl).*")
 "Other packages that decide numbers: how images are resized, a GPU's kernels."
 FEATURES = re.compile(r"(sse4|avx|fma|f16c|amx|asimd|sve|bf16|i8mm).*")
@@ -27,6 +27,8 @@ VARIABLES = (
     "CUDA_VISIBLE_DEVICES",
     "CUBLAS_WORKSPACE_CONFIG",
     "DNNL_MAX_CPU_ISA",
+    "JAX_DEFAULT_MATMUL_PRECISION",
+    "JAX_ENABLE_X64",
     "KERAS_BACKEND",
     "MKL_CBWR",
     "MKL_NUM_THREADS",
@@ -56,21 +58,10 @@ THREADS = 1
 def versions() -> dict[str, str]:
     """Versions that decide the numbers, read without importing anything."""
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in (*backend.PACKAGES.get(backend.current(), ()), *PACKAGES):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
     return found
-
-
-def require_tensorflow() -> None:
-    """Raises UserError where TensorFlow is not installed."""
-    try:
-        importlib.metadata.version("tensorflow")
-    except importlib.metadata.PackageNotFoundError:
-        raise UserError(
-            f"TensorFlow is not installed for this Python ({platform.python_version()}).\n"
-            "Install it with: pip install -r requirements.txt (Python 3.11 to 3.13)"
-        ) from None
 
 
 @contextlib.contextmanager
@@ -106,19 +97,27 @@ def absent(*packages: str) -> Iterator[None]:
 
 
 def import_keras() -> ModuleType:
-    """Keras on TensorFlow, without the banner, as every trial finds it.
+    """Keras on the current backend, without the banner, as every trial finds it.
 
     The first import sets one thread an operation and the defaults of Keras, which a user's
     keras.json would change without a trace in any result; what an experiment's file sets later
-    stays. Raises UserError where another backend is asked for.
+    stays. Raises UserError where the backend is another than TensorFlow or JAX, or not installed.
     """
     if "keras.src" in sys.modules:
         import keras
 
         return keras
-    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    if backend != "tensorflow":
-        raise UserError(f"KERAS_BACKEND is '{backend}'; the engines here run on tensorflow.\nUnset it.")
+    backend.require()
+    os.environ["KERAS_BACKEND"] = backend.current()
+    keras = {"tensorflow": _on_tensorflow, "jax": _on_jax}[backend.current()]()
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+    gc.freeze()  # libraries stay: no collection need look at them again, which takes 0.16 s each time
+    return keras
+
+
+def _on_tensorflow() -> ModuleType:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["OMP_NUM_THREADS"] = str(THREADS)
     # TensorFlow would make every backward convolution's kernel anew each step, to save a megabyte.
@@ -131,17 +130,25 @@ def import_keras() -> ModuleType:
     # A small network trains as fast with one as with two.
     tf.config.threading.set_intra_op_parallelism_threads(THREADS)
     tf.config.threading.set_inter_op_parallelism_threads(THREADS)
-    keras.config.set_floatx("float32")
-    keras.config.set_epsilon(1e-7)
-    keras.config.set_image_data_format("channels_last")
-    gc.freeze()  # libraries stay: no collection need look at them again, which takes 0.16 s each time
+    return keras
+
+
+def _on_jax() -> ModuleType:
+    os.environ["NPROC"] = str(THREADS)  # the size of XLA's pool of threads
+    flags = os.environ.get("XLA_FLAGS", "")
+    os.environ["XLA_FLAGS"] = f"--xla_gpu_deterministic_ops=true {flags}".strip()
+    with quiet_import(), absent("pandas", "sklearn", "matplotlib", "tensorflow"):
+        import jax
+        import keras
+
+        assert not keras.src.utils.module_utils.tensorflow.available  # now it stays so: seeding would import it
+    jax.config.update("jax_default_matmul_precision", "highest")  # a GPU would round float32 to 10 bits
     return keras
 
 
 def check_device(device: str) -> None:
     """Raises UserError for a GPU that this machine plainly does not have; imports nothing."""
-    nodes = ("/dev/nvidia[0-9]*", "/dev/kfd", "/dev/dxg")
-    if device == "gpu" and sys.platform == "linux" and not any(map(glob.glob, nodes)):
+    if device == "gpu" and sys.platform == "linux" and not backend.gpu_nodes():
         raise UserError(
             "--device gpu: this machine has no GPU that its system can see.\nUse --device cpu or --device auto."
         )
@@ -150,19 +157,29 @@ def check_device(device: str) -> None:
 def prepare_process(device: str) -> str:
     """Makes this process ready to train: one thread a trial. Returns 'cpu' or 'gpu'.
 
-    Raises UserError where `device` is 'gpu' and TensorFlow finds none.
+    Raises UserError where `device` is 'gpu' and the backend finds none.
     """
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+        os.environ["JAX_PLATFORMS"] = "cpu"
     import_keras()
+    found = device != "cpu" and _finds_a_gpu()
+    if device == "gpu" and not found:
+        name = backend.current()
+        raise UserError(
+            f"--device gpu: {name} finds no GPU here.\nInstall {name} with GPU support or use --device cpu."
+        )
+    return "gpu" if found else "cpu"
+
+
+def _finds_a_gpu() -> bool:
+    if backend.current() == "jax":
+        import jax
+
+        return any(device.platform == "gpu" for device in jax.devices())
     import tensorflow as tf
 
-    gpus = [] if device == "cpu" else tf.config.list_physical_devices("GPU")
-    if device == "gpu" and not gpus:
-        raise UserError(
-            "--device gpu: TensorFlow finds no GPU here.\nInstall a TensorFlow with GPU support or use --device cpu."
-        )
-    return "gpu" if gpus else "cpu"
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def cores() -> int:

@@ -65,7 +65,7 @@ def trainer(
 def unit(index: int, trained: Configuration, record: Record) -> Unit:
     """The record's own trial, to be done again."""
     result = record.result
-    return Unit(index, trained, ((result.trial, result.seed),), result.engine)
+    return Unit(index, trained, ((result.trial, result.seed),), result.engine, lanes=result.notes.get("lanes", 0))
 
 
 def other_versions(folder: Folder) -> dict[str, tuple[str, str]]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from trials import __version__, environment, run_record
+from trials import __version__, backend, environment, run_record
 from trials.errors import UserError, first_line
 from trials.experiment import Experiment
 from trials.rounds import ROUND, Known, Until
@@ -85,7 +85,7 @@ def _header(experiment: Experiment, settings: Settings, samples: Any, declaratio
         "experiment": experiment.name,
         "swept": list(experiment.sweep),
         "first seed": settings.seed,
-        "engine": "graph" if settings.engine == "auto" else settings.engine,
+        "engine": backend.engine_of(settings.engine),
         "data": declaration,
         "data checksum": samples.checksum(),
         "versions": environment.versions(),
@@ -131,7 +131,6 @@ class _Driver:
         from trials.store import Folder
 
         environment.check_device(self.settings.device)
-        environment.require_tensorflow()
         data = self.experiment.data
         self.samples = datasets.load(data, self.settings.data_directory, self.settings.base)
         header = _header(self.changed, self.settings, self.samples, datasets.declaration(data))
@@ -197,13 +196,12 @@ class _Driver:
         from trials.engines.results import Unit
 
         seeds = [pair for pair in self.experiment.seeds(self.settings.seed) if pair[0] > after]
+        engine, keep = self.settings.engine, self.settings.save_weights
         units = []
         for index, configuration in enumerate(self.experiment.configurations()):
-            needed = self.folder.missing(configuration, seeds, self.settings.save_weights)
+            needed = self.folder.missing(configuration, seeds, keep)
             if needed:
-                units.append(
-                    Unit(index, configuration, needed, self.settings.engine, keep_weights=self.settings.save_weights)
-                )
+                units.append(Unit(index, configuration, needed, engine, keep_weights=keep, lanes=len(seeds)))
         return units
 
     def _execute(self, first: list[Any], later: Iterator[list[Any]]) -> None:
@@ -257,7 +255,8 @@ class _Driver:
         self.progress.trial(unit.configuration.protocol.epochs - result.epochs)
         if "fallback" in result.notes:
             self.on_message(
-                f"{unit.configuration.label} is trained with fit: the graph engine cannot ({result.notes['fallback']})."
+                f"{unit.configuration.label} is trained with fit: the {backend.engine_of('auto')} engine cannot "
+                f"({result.notes['fallback']})."
             )
 
     def on_message(self, text: str) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 from trials.check import function, model
 from trials.check.cases import Case, plan
 from trials.check.engines import STEPS
-from trials.environment import prepare_process, require_tensorflow
+from trials import backend
+from trials.environment import prepare_process
 from trials.errors import UnsupportedError, UserError, first_line
 from trials.experiment import Builder, Experiment
 
@@ -56,7 +57,7 @@ def report(
     builder: Builder, experiments: Sequence[Experiment] = (), options: Mapping[str, Any] | None = None, **known: Any
 ) -> int:
     """Prints a line a requirement, as they are found. Returns the exit code: 0, or 1 where one is violated."""
-    require_tensorflow()
+    backend.require()
     counts = {"ok": 0, "FAILED": 0, "skipped": 0}
     about = None
     for finding in check(builder, experiments, options, **known):

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from trials import backend
 from trials.datasets import Samples
 from trials.engines.drawing import kernels_kept
-from trials.engines.model import blueprint, check_model, fresh_model, load_weights_file, weights_file
+from trials.engines.lanes import Lane, run_together
+from trials.engines.model import blueprint, check_model, fresh_model, load_weights_file, weights_file, weights_of
 from trials.engines.results import MOST_SEEDS, Figures, TrialResult, Unit
 from trials.engines.trial import OnEpoch, figures, run_trial
 from trials.errors import UnsupportedError, UserError, first_line
@@ -18,6 +20,7 @@ from trials.splits import Parts, check_classes, split
 
 ENGINES = {
     "graph": "an epoch is one TensorFlow graph call, traced once for all seeds (default)",
+    "vmap": "all seeds at the same time in one compiled program, Keras on JAX: for a GPU, or very small networks",
     "fit": "Keras's own fit, trial by trial: slow, the oracle for the others",
 }
 
@@ -27,6 +30,10 @@ def _session(engine: str, unit: Unit, classes: int) -> Any:
         from trials.engines.graph import GraphSession
 
         return GraphSession(unit.configuration, classes)
+    if engine == "vmap":
+        from trials.engines.vmap import VmapSession
+
+        return VmapSession(unit.configuration, classes)
     from trials.engines.fit import FitSession
 
     return FitSession(unit.configuration, classes)
@@ -44,11 +51,16 @@ class Trainer:
         self._held: tuple[int, str, Any] | None = None
         self._fallbacks: dict[int, str] = {}
         self._parts: tuple[Any, Parts] | None = None
+        self._ready: dict[tuple[int, int], TrialResult] = {}
+        "Results by configuration and trial that were trained together with an earlier one and not yet asked for."
 
     def run(self, unit: Unit, on_epoch: OnEpoch = lambda: None) -> Iterator[TrialResult]:
         """Yields one result a seed, in the order of the unit's seeds."""
-        for index in range(len(unit.seeds)):
-            yield self._run_one(unit, index, on_epoch)
+        for index, (trial, _) in enumerate(unit.seeds):
+            if (unit.index, trial) not in self._ready:
+                found = self._run_next(replace(unit, seeds=unit.seeds[index : index + MOST_SEEDS]), on_epoch)
+                self._ready |= {(unit.index, result.trial): result for result in found}
+            yield self._ready.pop((unit.index, trial))
 
     def check(self, unit: Unit) -> Unit:
         """The unit as it will be trained: by `fit` where one traced model could not serve all seeds.
@@ -70,9 +82,9 @@ class Trainer:
                 reason = "its builder draws more than weights from the seed"
         if not reason or unit.engine == "fit":
             return unit
-        if unit.engine == "graph":
+        if unit.engine != "auto":
             raise UserError(
-                f"The graph engine cannot train {unit.configuration.label}: {reason}.\nUse --engine auto or fit."
+                f"The {unit.engine} engine cannot train {unit.configuration.label}: {reason}.\nUse --engine auto or fit."
             )
         return replace(unit, engine="fit", reason=reason)
 
@@ -81,34 +93,62 @@ class Trainer:
         seed = unit.seeds[0][1]
         parts = self._split(unit, seed)
         session = self._session_of(unit, unit.engine)
+        if unit.engine == "vmap":
+            session.room(unit.lanes or 1, seed, parts)
+            session.start([seed], [parts])
+            lane = Lane(session, 0)
+            load_weights_file(lane.model, weights)
+            lane.restore(weights_of(session.model))
+            return figures(lane, "test")
         session.start(seed, parts, ())
         load_weights_file(session.model, weights)
         return figures(session, "test")
 
-    def _run_one(self, unit: Unit, index: int, on_epoch: OnEpoch) -> TrialResult:
-        (trial, seed), *later = unit.seeds[index : index + MOST_SEEDS]
+    def _run_next(self, unit: Unit, on_epoch: OnEpoch) -> list[TrialResult]:
+        """The first of the unit's seeds, with those that were trained together with it."""
         started = time.perf_counter()
-        automatic = unit.engine == "auto"
-        engine = "fit" if unit.index in self._fallbacks else "graph" if automatic else unit.engine
-        try:
-            parts = self._split(unit, seed)
-            session = self._session_of(unit, engine)
-            result = run_trial(
-                session, trial, seed, [number for _, number in later], unit.configuration.protocol, parts, on_epoch
-            )
-            if unit.keep_weights and result.status == "ok":
-                result.weights = weights_file(session.model)
-                result.weights_sha256 = hashlib.sha256(result.weights).hexdigest()
-        except UnsupportedError as error:
-            if automatic:
-                self._fallbacks[unit.index] = str(error)
-                return self._run_one(unit, index, on_epoch)
-            result = TrialResult(trial, seed, "failed", error=f"the {engine} engine cannot train this: {error}")
-        except Exception as error:  # the split may fail for one seed alone
-            result = TrialResult(trial, seed, "failed", error=first_line(error))
+        engine = "fit" if unit.index in self._fallbacks else backend.engine_of(unit.engine)
         reason = self._fallbacks.get(unit.index, unit.reason)
-        notes = {"fallback": reason} if reason else {}
-        return replace(result, engine=engine, notes=notes, seconds=time.perf_counter() - started)
+        try:
+            trained = (
+                self._train_lanes(unit, on_epoch) if engine == "vmap" else [self._train_one(unit, engine, on_epoch)]
+            )
+            results = [self._with_weights(unit, result, session) for result, session in trained]
+        except UnsupportedError as error:
+            if unit.engine == "auto":
+                self._fallbacks[unit.index] = str(error)
+                return self._run_next(unit, on_epoch)
+            results = [_failed(unit, f"the {engine} engine cannot train this: {error}")]
+        except Exception as error:
+            if engine == "vmap" and len(unit.seeds) > 1:  # one seed may be why: each is tried in its own turn
+                return self._run_next(replace(unit, seeds=unit.seeds[:1]), on_epoch)
+            results = [_failed(unit, first_line(error))]
+        seconds = (time.perf_counter() - started) / len(results)
+        fallback = {"fallback": reason} if reason else {}
+        return [replace(each, engine=engine, notes={**each.notes, **fallback}, seconds=seconds) for each in results]
+
+    def _train_one(self, unit: Unit, engine: str, on_epoch: OnEpoch) -> tuple[TrialResult, Any]:
+        (trial, seed), *later = unit.seeds
+        parts = self._split(unit, seed)
+        session = self._session_of(unit, engine)
+        ahead = [number for _, number in later]
+        return run_trial(session, trial, seed, ahead, unit.configuration.protocol, parts, on_epoch), session
+
+    def _train_lanes(self, unit: Unit, on_epoch: OnEpoch) -> list[tuple[TrialResult, Any]]:
+        session = self._session_of(unit, "vmap")
+        first = self._split(unit, unit.seeds[0][1])
+        lanes = session.room(unit.lanes or len(unit.seeds), unit.seeds[0][1], first)
+        trials = unit.seeds[:lanes]
+        resampled = unit.configuration.data.resampled
+        parts = [self._split(unit, seed) for _, seed in trials] if resampled else [first]
+        trained = run_together(session, trials, unit.configuration.protocol, parts, on_epoch)
+        return [(replace(result, notes={"lanes": lanes}), lane) for result, lane in trained]
+
+    def _with_weights(self, unit: Unit, result: TrialResult, session: Any) -> TrialResult:
+        if not unit.keep_weights or result.status != "ok":
+            return result
+        content = weights_file(session.model)
+        return replace(result, weights=content, weights_sha256=hashlib.sha256(content).hexdigest())
 
     def _session_of(self, unit: Unit, engine: str) -> Any:
         if self._held is None or self._held[:2] != (unit.index, engine):
@@ -124,6 +164,11 @@ class Trainer:
             self._parts = None  # before the next ones are made: they may be large
             self._parts = (key, split(self.samples, data, seed))
         return self._parts[1]
+
+
+def _failed(unit: Unit, error: str) -> TrialResult:
+    trial, seed = unit.seeds[0]
+    return TrialResult(trial, seed, "failed", error=error)
 
 
 def _blueprint(model: Any) -> str:

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from trials import backend
 from trials.engines.model import fresh_model
-from trials.engines.results import MOST_SEEDS
 from trials.errors import UserError
 from trials.experiment import Configuration
 
+MOST_AHEAD = 100
+"Seeds drawn at a time: they are lost when another worker takes over, and the first result waits for them."
 MOST_BYTES = 64 * 2**20
 
 
@@ -24,7 +26,7 @@ class Drawing:
     def __init__(self, configuration: Configuration, classes: int) -> None:
         self.configuration, self.classes = configuration, classes
         self.template: Any = None
-        self._keeps: bool | None = None
+        self._keeps: bool | None = None if backend.current() == "tensorflow" else False
         "Whether models come out the same where TensorFlow keeps its kernels; None: not yet tried."
         self._drawn: dict[int, list[np.ndarray]] = {}
 
@@ -36,7 +38,7 @@ class Drawing:
 
     def _draw(self, seed: int, input_shape: tuple[int, ...], ahead: Sequence[int]) -> None:
         self._drawn, held = {}, 0
-        for number in (seed, *ahead[: MOST_SEEDS - 1]):
+        for number in (seed, *ahead[: MOST_AHEAD - 1]):
             try:
                 values = self._drawn[number] = self._values(number, input_shape)
             except UserError:
@@ -72,6 +74,9 @@ def kernels_kept() -> Iterator[None]:
     It forgets them for the sake of random operations that hold a state of their own; initializers of Keras hold
     none. Where a builder draws with others, a seed that comes again gives other values here.
     """
+    if backend.current() != "tensorflow":
+        yield
+        return
     from tensorflow.python.eager.context import Context
 
     def seed(context: Any, number: int) -> None:

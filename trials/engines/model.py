@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from trials import backend
 from trials.environment import import_keras
 from trials.errors import UserError, first_line
 from trials.experiment import Configuration, Identifier, Protocol
@@ -143,7 +144,9 @@ def compile_model(model: Any, configuration: Configuration) -> Any:
     """Compiles with a fresh optimizer and the protocol's loss; metrics are the runner's own business."""
     protocol = configuration.protocol
     try:
-        model.compile(optimizer=keras_optimizer(protocol), loss=keras_loss(protocol.loss), jit_compile=False)
+        # XLA is JAX's only compiler; TensorFlow's own is what the graph engine is held to.
+        compiled: Any = "auto" if backend.current() == "jax" else False
+        model.compile(optimizer=keras_optimizer(protocol), loss=keras_loss(protocol.loss), jit_compile=compiled)
         model.optimizer.build(model.trainable_variables)
         # Summing gradients over one replica changes nothing, but TensorFlow keeps its trace for ever.
         model.optimizer._all_reduce_sum_gradients = list

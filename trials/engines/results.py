@@ -6,8 +6,8 @@ from typing import Any
 
 from trials.experiment import Configuration
 
-MOST_SEEDS = 100
-"What an engine is told of at a time, to draw ahead: lost when another worker takes over, and the first result waits."
+MOST_SEEDS = 1000
+"What an engine is told of at a time: it may train them together, or prepare for them."
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Unit:
     reason: str = ""
     "Why it is trained by `fit` though the engine was to be chosen."
     keep_weights: bool = False
+    lanes: int = 0
+    "How many seeds a program that trains them together is made for, though fewer may be missing; 0: these."
 
 
 @dataclass(frozen=True, slots=True)

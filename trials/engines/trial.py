@@ -1,7 +1,7 @@
-"""One trial's life: the same for every engine that trains one seed after another."""
+"""One trial's life, the same for every engine, whether it trains one seed after another or many at once."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 from typing import Protocol as Interface
 
@@ -15,6 +15,7 @@ from trials.seeds import batch_order
 from trials.splits import Parts
 
 OnEpoch = Callable[[], None]
+Training = Generator[np.ndarray | None, float, None]
 
 
 class Session(Interface):
@@ -60,30 +61,43 @@ def run_trial(
     started = time.perf_counter()
     try:
         session.start(seed, parts, ahead)
-        result.parameters = session.parameters
-        _train(session, seed, protocol, parts, result, on_epoch)
+        course = training(session, protocol, parts, result, on_epoch)
+        order = next(course)
+        while order is not None:
+            order = course.send(session.train_epoch(order))
+        next(course, None)
     except UnsupportedError:
         raise
     except Exception as error:  # whatever a user's layers do, the other trials go on
-        result.status, result.error = "failed", first_line(error)
-        result.best_epoch, result.metrics = None, {}
+        fail(result, error)
     result.seconds = time.perf_counter() - started
     return result
 
 
-def _train(
-    session: Session, seed: int, protocol: Protocol, parts: Parts, result: TrialResult, on_epoch: OnEpoch
-) -> None:
+def fail(result: TrialResult, error: Exception) -> None:
+    """Notes an error that ended a trial."""
+    result.status, result.error = "failed", first_line(error)
+    result.best_epoch, result.metrics = None, {}
+
+
+def training(session: Session, protocol: Protocol, parts: Parts, result: TrialResult, on_epoch: OnEpoch) -> Training:
+    """The course of one trial: yields the order of an epoch, takes its loss; yields None when no epoch follows.
+
+    Then, resumed once more, it measures the weights to be reported. Who drives it trains the session, which
+    may train others at the same time.
+    """
     samples = len(parts["train"][0])
+    result.parameters = session.parameters
     best: tuple[float, int, Any] | None = None
     for number in range(1, protocol.epochs + 1):
-        loss = session.train_epoch(batch_order(seed, number, samples, protocol.shuffle))
+        loss = yield batch_order(result.seed, number, samples, protocol.shuffle)
         epoch = _measure(session, protocol, number, loss)
         result.curve.append(epoch)
         result.epochs = number
         on_epoch()
         if not is_finite(loss, epoch.validation.loss if epoch.validation else None):
             result.status, result.error = "diverged", f"the loss became {loss} in epoch {number}"
+            yield None
             return
         if protocol.select != "last":
             score = _score(epoch, protocol.select)
@@ -94,6 +108,7 @@ def _train(
     result.best_epoch = result.epochs if best is None else best[1]
     if best is not None and best[1] != result.epochs:
         session.restore(best[2])
+    yield None
     _report(session, protocol, parts, result)
 
 

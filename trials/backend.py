@@ -1,0 +1,81 @@
+"""Which Keras backend trains: TensorFlow or JAX. It is chosen before Keras is imported, for worker processes too."""
+
+import glob
+import importlib.metadata
+import os
+import platform
+import sys
+from types import MappingProxyType
+
+from trials.errors import UserError
+
+DEFAULT = "tensorflow"
+PACKAGES = MappingProxyType({"tensorflow": ("tensorflow",), "jax": ("jax", "jaxlib")})
+"By backend, what it consists of."
+INSTALLED_BY = {"tensorflow": "requirements.txt (Python 3.11 to 3.13)", "jax": "requirements-jax.txt"}
+ENGINES = {"tensorflow": "graph", "jax": "vmap"}
+"By backend, the engine that trains unless another is asked for; it runs on no other backend."
+GPU_NODES = ("/dev/nvidia[0-9]*", "/dev/kfd", "/dev/dxg")
+CUDA_PLUGINS = ("jax-cuda12-plugin", "jax-cuda13-plugin")
+
+
+def current() -> str:
+    """The backend that this process imports Keras with, or did."""
+    return os.environ.get("KERAS_BACKEND", DEFAULT)
+
+
+def use(name: str) -> None:
+    """Has this process and those it starts run Keras on this backend. Raises UserError where it is not installed."""
+    os.environ["KERAS_BACKEND"] = name
+    require()
+
+
+def choose(engine: str, device: str) -> None:
+    """Uses the backend on which `engine` runs, else the one in KERAS_BACKEND, else what suits the device best.
+
+    That is JAX where it can train on a GPU, and TensorFlow. Raises UserError where these contradict each other.
+    """
+    given = os.environ.get("KERAS_BACKEND")
+    needed = next((backend for backend, fastest in ENGINES.items() if fastest == engine), None)
+    if given and needed and given != needed:
+        raise UserError(
+            f"--engine {engine} runs on {needed}. Received: KERAS_BACKEND={given}.\n"
+            f"Unset it, or use --engine {ENGINES.get(given, 'fit')}."
+        )
+    suited = "jax" if engine == "auto" and device != "cpu" and _jax_has_a_gpu() else DEFAULT
+    use(needed or given or suited)
+
+
+def engine_of(asked: str) -> str:
+    """The engine that trains on the current backend where `asked` may be 'auto'."""
+    return ENGINES[current()] if asked == "auto" else asked
+
+
+def require() -> None:
+    """Raises UserError where the current backend is none of these two, or not installed."""
+    name = current()
+    if name not in PACKAGES:
+        raise UserError(f"KERAS_BACKEND is '{name}'; the engines here run on tensorflow or jax.\nUnset it.")
+    if not all(map(_installed, PACKAGES[name])):
+        title = {"tensorflow": "TensorFlow", "jax": "JAX"}[name]
+        raise UserError(
+            f"{title} is not installed for this Python ({platform.python_version()}).\n"
+            f"Install it with: pip install -r {INSTALLED_BY[name]}"
+        )
+
+
+def gpu_nodes() -> list[str]:
+    """The GPUs that the system shows, as files; empty where it is not Linux."""
+    return [node for pattern in GPU_NODES for node in sorted(glob.glob(pattern))] if sys.platform == "linux" else []
+
+
+def _jax_has_a_gpu() -> bool:
+    return bool(gpu_nodes()) and any(map(_installed, CUDA_PLUGINS))
+
+
+def _installed(package: str) -> bool:
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True

@@ -1,0 +1,96 @@
+"""Trials that take place at the same time, each in a lane of one session: in step, an epoch of all at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol as Interface
+
+import numpy as np
+
+from trials.engines.results import TrialResult
+from trials.engines.trial import OnEpoch, Training, training
+from trials.experiment import Protocol
+from trials.splits import Parts
+
+
+class Lanes(Interface):
+    """Models under training side by side. An engine provides this; what follows does the rest."""
+
+    parameters: int
+    model: Any
+    "The Keras model that all lanes share."
+
+    def room(self, wanted: int, seed: int, parts: Parts) -> int:
+        """How many lanes there are, of so many wanted: as the device has memory. `seed` is one to be trained.
+
+        Raises UnsupportedError where lanes cannot train the model.
+        """
+
+    def start(self, seeds: Sequence[int], parts: Sequence[Parts]) -> None:
+        """Takes what each seed's fresh model starts with; `parts` are one for each, or one for all."""
+
+    def train_epoch(self, orders: np.ndarray, live: np.ndarray) -> np.ndarray:
+        """An epoch of every lane in its order, int32 (lanes, samples); those not live, bool (lanes,), stay as they are.
+
+        Returns the mean losses that were minimised: float (lanes,).
+        """
+
+    def evaluate(self, part: str) -> tuple[np.ndarray, np.ndarray]:
+        """Of every lane, whether each sample is right, and its loss: bool and float (lanes, n), in inference mode."""
+
+    def weights(self) -> list[np.ndarray]:
+        """The current values of the model's variables, each stacked along the lanes."""
+
+    def restore(self, lane: int, weights: Sequence[np.ndarray]) -> None:
+        """Puts such values of one lane back."""
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One seed's share of them, as the course of a trial sees it."""
+
+    lanes: Lanes
+    number: int
+
+    @property
+    def parameters(self) -> int:
+        return self.lanes.parameters
+
+    @property
+    def model(self) -> Any:
+        """The shared model with this lane's weights, until another lane asks for it."""
+        for variable, value in zip(self.lanes.model.variables, self.weights(), strict=True):
+            variable.assign(value)
+        return self.lanes.model
+
+    def evaluate(self, part: str) -> tuple[np.ndarray, np.ndarray]:
+        right, losses = self.lanes.evaluate(part)
+        return right[self.number], losses[self.number]
+
+    def weights(self) -> list[np.ndarray]:
+        return [values[self.number].copy() for values in self.lanes.weights()]
+
+    def restore(self, weights: Sequence[np.ndarray]) -> None:
+        self.lanes.restore(self.number, weights)
+
+
+def run_together(
+    lanes: Lanes, trials: Sequence[tuple[int, int]], protocol: Protocol, parts: Sequence[Parts], on_epoch: OnEpoch
+) -> list[tuple[TrialResult, Lane]]:
+    """Trains (trial, seed) pairs in step and measures them. `parts` are one for each, or one for all."""
+    trained = [(TrialResult(trial, seed, "ok"), Lane(lanes, number)) for number, (trial, seed) in enumerate(trials)]
+    lanes.start([seed for _, seed in trials], parts)
+    _in_step(lanes, [training(lane, protocol, parts[0], result, on_epoch) for result, lane in trained])
+    return trained
+
+
+def _in_step(lanes: Lanes, courses: Sequence[Training]) -> None:
+    """Epoch after epoch of all, until the last has come to its end; only then is any measured."""
+    orders = [next(course) for course in courses]
+    while any(order is not None for order in orders):
+        live = np.array([order is not None for order in orders])
+        some = next(order for order in orders if order is not None)
+        losses = lanes.train_epoch(np.stack([some if order is None else order for order in orders]), live)
+        for number in np.flatnonzero(live):
+            orders[number] = courses[number].send(float(losses[number]))
+    for course in courses:
+        next(course, None)
