@@ -1,4 +1,7 @@
-"""Every engine trains what Keras's fit trains: same start, same batches, same weights, same figures."""
+"""Every engine trains what Keras's fit trains: same start, same batches, same weights, same figures.
+
+With TensorFlow that is the graph engine; in a process with KERAS_BACKEND=jax it is vmap (`make proofs`).
+"""
 
 import dataclasses
 from functools import cached_property
@@ -9,12 +12,11 @@ import pytest
 from experiments import EXPERIMENTS
 from tests.contract import small_networks
 from trials import datasets
-from trials.check.engines import first_batches, side_by_side
+from trials.check.engines import fast_session, first_batches, side_by_side
 from trials.engines import Trainer
 from trials.engines.fit import FitSession
-from trials.engines.graph import GraphSession
 from trials.engines.results import Unit
-from trials.engines.trial import run_trial
+from trials.engines.trial import Session, run_trial
 from trials.experiment import Configuration, Data
 from trials.splits import Parts, split
 
@@ -105,12 +107,12 @@ class Engines:
     def __init__(self, case: Case) -> None:
         self.case = case
         self.fit = Oracle(case.configuration, case.samples.classes)
-        self._graphs: dict[int, GraphSession] = {}
+        self._fast: dict[int, Session] = {}
 
-    def graph(self, parts: Parts) -> GraphSession:
+    def fast(self, parts: Parts) -> Session:
         """One for each number of training samples: it is part of what was traced."""
-        return self._graphs.setdefault(
-            len(parts["train"][0]), GraphSession(self.case.configuration, self.case.samples.classes)
+        return self._fast.setdefault(
+            len(parts["train"][0]), fast_session(self.case.configuration, self.case.samples.classes)
         )
 
 
@@ -162,23 +164,23 @@ def test_start_and_first_steps_are_those_of_fit(engines):
     fit.start(SEED, batches[0], ())
     excepted = cancelled(fit.model)
     places = [place for place, variable in enumerate(fit.model.variables) if variable.path in excepted]
-    assert side_by_side(fit, [engines.graph(batches[0])], batches, SEED, places).differences == []
+    assert side_by_side(fit, [engines.fast(batches[0])], batches, SEED, places).differences == []
 
 
 def test_a_whole_training_gives_the_figures_of_fit(engines):
     parts, protocol = engines.case.parts, engines.case.configuration.protocol
-    sessions = engines.fit, engines.graph(parts)
-    fit, graph = (run_trial(session, 1, SEED, (), protocol, parts, lambda: None) for session in sessions)
-    assert (graph.status, graph.error) == ("ok", "")
-    assert (graph.epochs, graph.best_epoch, graph.parameters) == (fit.epochs, fit.best_epoch, fit.parameters)
+    sessions = engines.fit, engines.fast(parts)
+    fit, fast = (run_trial(session, 1, SEED, (), protocol, parts, lambda: None) for session in sessions)
+    assert (fast.status, fast.error) == ("ok", "")
+    assert (fast.epochs, fast.best_epoch, fast.parameters) == (fit.epochs, fit.best_epoch, fit.parameters)
     for metric, value in fit.metrics.items():
         if value is None:
-            assert graph.metrics[metric] is None
+            assert fast.metrics[metric] is None
         elif metric.endswith("loss"):
-            assert graph.metrics[metric] == pytest.approx(value, rel=0.01)
+            assert fast.metrics[metric] == pytest.approx(value, rel=0.01)
         else:
-            assert abs(graph.metrics[metric] - value) <= 0.02
-    for ours, theirs in zip(graph.curve, fit.curve, strict=True):
+            assert abs(fast.metrics[metric] - value) <= 0.02
+    for ours, theirs in zip(fast.curve, fit.curve, strict=True):
         assert (ours.validation is None, ours.test is None) == (theirs.validation is None, theirs.test is None)
     theirs, ours = (np.asarray(session.model(parts["test"][0], training=False)) for session in sessions)
     if ours.shape[-1] == 1:
@@ -267,7 +269,7 @@ def test_a_seed_gives_the_same_whatever_was_trained_before_it(keras):
     """No state leaks from trial to trial: weights, optimizer, dropout and batch statistics start afresh."""
     for experiment in small_networks.EXPERIMENTS[:4:3]:  # batch norm, dropout
         samples = datasets.load(experiment.data)
-        unit = Unit(0, experiment.configurations()[0], ((1, 0), (2, 1), (3, 2)), "graph")
+        unit = Unit(0, experiment.configurations()[0], ((1, 0), (2, 1), (3, 2)), "auto", lanes=3)
         *_, third = Trainer(samples).run(unit)
         (alone,) = Trainer(samples).run(dataclasses.replace(unit, seeds=((3, 2),)))
         assert alone.metrics == third.metrics
@@ -276,6 +278,6 @@ def test_a_seed_gives_the_same_whatever_was_trained_before_it(keras):
 
 def test_other_seeds_give_other_results(keras):
     experiment = small_networks.EXPERIMENTS[3]
-    unit = Unit(0, experiment.configurations()[0], ((1, 0), (2, 1)), "graph")
+    unit = Unit(0, experiment.configurations()[0], ((1, 0), (2, 1)), "auto")
     first, second = Trainer(datasets.load(experiment.data)).run(unit)
     assert first.metrics["test_loss"] != second.metrics["test_loss"]

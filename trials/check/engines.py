@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from trials import backend
 from trials.datasets import Samples
 from trials.engines import Trainer
+from trials.engines.lanes import OneOfThree
 from trials.engines.model import compile_model, fresh_model
 from trials.engines.results import Unit
 from trials.errors import UnsupportedError
@@ -24,29 +26,39 @@ ROUNDING = 1e-4
 
 @dataclass(frozen=True)
 class Trained:
-    """The first steps of `fit`, and in words where the graph engine's differ from them."""
+    """The first steps of `fit`, and in words where the fast engine's differ from them."""
 
     losses: list[float]
     differences: list[str]
     unsupported: str = ""
-    "Why the graph engine cannot train it."
+    "Why the fast engine cannot train it."
 
 
 def train(configuration: Configuration, samples: Samples, parts: Parts, seed: int) -> Trained:
-    """STEPS steps with `fit`, and with the graph engine where it can train the model."""
+    """STEPS steps with `fit`, and with the backend's fast engine where it can train the model."""
     from trials.engines.fit import FitSession
-    from trials.engines.graph import GraphSession
 
     batches = first_batches(parts, configuration.protocol.batch_size, seed)
-    fit, graph = (kind(configuration, samples.classes) for kind in (FitSession, GraphSession))
+    fit, fast = FitSession(configuration, samples.classes), fast_session(configuration, samples.classes)
     reason = Trainer(samples).check(Unit(0, configuration, ((1, seed),), "auto")).reason
     if not reason:
         try:
             excepted = without_gradient(configuration, samples.classes, batches[0], seed)
-            return side_by_side(fit, [graph], batches, seed, excepted)
+            return side_by_side(fit, [fast], batches, seed, excepted)
         except UnsupportedError as error:
             reason = str(error)
     return Trained(side_by_side(fit, [], batches, seed).losses, [], reason)
+
+
+def fast_session(configuration: Configuration, classes: int) -> Any:
+    """What trains one seed as the current backend's fast engine does."""
+    if backend.engine_of("auto") == "vmap":
+        from trials.engines.vmap import VmapSession
+
+        return OneOfThree(VmapSession(configuration, classes))
+    from trials.engines.graph import GraphSession
+
+    return GraphSession(configuration, classes)
 
 
 def first_batches(parts: Parts, batch_size: int, seed: int) -> list[Parts]:
@@ -116,8 +128,21 @@ def without_gradient(configuration: Configuration, classes: int, batch: Parts, s
 
 def gradients(model: Any, x: np.ndarray, y: np.ndarray) -> list[Any]:
     """The gradient of the loss for each trainable variable of a compiled model, None where there is none."""
+    if backend.current() == "jax":
+        return _gradients_on_jax(model, x, y)
     import tensorflow as tf
 
     with tf.GradientTape() as tape:
         loss = model.compute_loss(x, y, model(x, training=True))
     return list(tape.gradient(loss, [variable.value for variable in model.trainable_variables]))
+
+
+def _gradients_on_jax(model: Any, x: np.ndarray, y: np.ndarray) -> list[Any]:
+    import jax
+
+    def loss(trainable: list[Any]) -> Any:
+        others = [variable.value for variable in model.non_trainable_variables]
+        outputs, _, losses = model.stateless_call(trainable, others, x, training=True, return_losses=True)
+        return model.loss(y, outputs).mean() + sum(losses)
+
+    return list(jax.grad(loss)([variable.value for variable in model.trainable_variables]))

@@ -28,6 +28,9 @@ class Lanes(Interface):
     def start(self, seeds: Sequence[int], parts: Sequence[Parts]) -> None:
         """Takes what each seed's fresh model starts with; `parts` are one for each, or one for all."""
 
+    def load(self, parts: Sequence[Parts]) -> None:
+        """Takes other arrays of the same shapes."""
+
     def train_epoch(self, orders: np.ndarray, live: np.ndarray) -> np.ndarray:
         """An epoch of every lane in its order, int32 (lanes, samples); those not live, bool (lanes,), stay as they are.
 
@@ -94,3 +97,34 @@ def _in_step(lanes: Lanes, courses: Sequence[Training]) -> None:
             orders[number] = courses[number].send(float(losses[number]))
     for course in courses:
         next(course, None)
+
+
+class OneOfThree:
+    """A lane between two others, as a session that trains one seed: what a lane does can be held to what `fit` does."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        self.lanes = lanes
+        self._lane = Lane(lanes, 1)
+
+    parameters = property(lambda self: self._lane.parameters)
+    model = property(lambda self: self._lane.model)
+
+    def start(self, seed: int, parts: Parts, ahead: Sequence[int]) -> None:
+        self.lanes.room(3, seed, parts)
+        self.lanes.start([seed + 1, seed, seed + 2], [parts])
+
+    def load(self, parts: Parts) -> None:
+        self.lanes.load([parts])
+
+    def train_epoch(self, order: np.ndarray) -> float:
+        orders = np.stack([order[::-1], order, np.roll(order, 1)])
+        return float(self.lanes.train_epoch(orders, np.ones(3, bool))[1])
+
+    def evaluate(self, part: str) -> tuple[np.ndarray, np.ndarray]:
+        return self._lane.evaluate(part)
+
+    def weights(self) -> list[np.ndarray]:
+        return self._lane.weights()
+
+    def restore(self, weights: Sequence[np.ndarray]) -> None:
+        self._lane.restore(weights)

@@ -105,7 +105,13 @@ class VmapSession:
         values = [self._stack(each) for each in zip(*drawn, strict=True)]
         self.state = {kind: [values[place] for place in places] for kind, places in self._places.items()}
         self.state["optimizer"] = [self._stack([value]) for value in self._optimizer_start]
-        self.parts = {name: tuple(map(self._on_device, zip(*(each[name] for each in parts)))) for name in parts[0]}
+        self.load(parts)
+
+    def load(self, parts: Sequence[Parts]) -> None:
+        """Takes other arrays of the same shapes: for each lane its own, or one for all."""
+        self.parts = {
+            name: tuple(self._on_device([each[name][place] for each in parts]) for place in (0, 1)) for name in parts[0]
+        }
         self._changed()
 
     def _stack(self, values: Sequence[Array]) -> Array:
