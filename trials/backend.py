@@ -1,10 +1,10 @@
 """Which Keras backend trains: TensorFlow or JAX. It is chosen before Keras is imported, for worker processes too."""
 
-import glob
 import importlib.metadata
 import os
 import platform
 import sys
+from pathlib import Path
 from types import MappingProxyType
 
 from trials.errors import UserError
@@ -15,7 +15,7 @@ PACKAGES = MappingProxyType({"tensorflow": ("tensorflow",), "jax": ("jax", "jaxl
 INSTALLED_BY = {"tensorflow": "requirements.txt (Python 3.11 to 3.13)", "jax": "requirements-jax.txt"}
 ENGINES = {"tensorflow": "graph", "jax": "vmap"}
 "By backend, the engine that trains unless another is asked for; it runs on no other backend."
-GPU_NODES = ("/dev/nvidia[0-9]*", "/dev/kfd", "/dev/dxg")
+GPU_NODES = ("nvidia[0-9]*", "kfd", "dxg")
 CUDA_PLUGINS = ("jax-cuda12-plugin", "jax-cuda13-plugin")
 
 
@@ -66,7 +66,8 @@ def require() -> None:
 
 def gpu_nodes() -> list[str]:
     """The GPUs that the system shows, as files; empty where it is not Linux."""
-    return [node for pattern in GPU_NODES for node in sorted(glob.glob(pattern))] if sys.platform == "linux" else []
+    found = [str(node) for pattern in GPU_NODES for node in Path("/dev").glob(pattern)]
+    return sorted(found) if sys.platform == "linux" else []
 
 
 def _jax_has_a_gpu() -> bool:

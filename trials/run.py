@@ -193,15 +193,18 @@ class _Driver:
 
     def _units(self, after: int = 0) -> list[Any]:
         """What is missing, of the trials after that one."""
+        from trials.engines.lanes import alike
         from trials.engines.results import Unit
 
         seeds = [pair for pair in self.experiment.seeds(self.settings.seed) if pair[0] > after]
         engine, keep = self.settings.engine, self.settings.save_weights
+        configurations = self.experiment.configurations()
         units = []
-        for index, configuration in enumerate(self.experiment.configurations()):
+        for index, configuration in enumerate(configurations):
             needed = self.folder.missing(configuration, seeds, keep)
             if needed:
-                units.append(Unit(index, configuration, needed, engine, keep_weights=keep, lanes=len(seeds)))
+                lanes = len(seeds) * sum(alike(configuration, other) for other in configurations)
+                units.append(Unit(index, configuration, needed, engine, keep_weights=keep, lanes=lanes))
         return units
 
     def _execute(self, first: list[Any], later: Iterator[list[Any]]) -> None:

@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from trials import backend
 from trials.check import function, model
 from trials.check.cases import Case, plan
 from trials.check.engines import STEPS
-from trials import backend
 from trials.environment import prepare_process
 from trials.errors import UnsupportedError, UserError, first_line
 from trials.experiment import Builder, Experiment

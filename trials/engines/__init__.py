@@ -4,14 +4,14 @@ import contextlib
 import gc
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from trials import backend
 from trials.datasets import Samples
 from trials.engines.drawing import kernels_kept
-from trials.engines.lanes import Lane, run_together
+from trials.engines.lanes import Lane, alike, run_together
 from trials.engines.model import blueprint, check_model, fresh_model, load_weights_file, weights_file, weights_of
 from trials.engines.results import MOST_SEEDS, Figures, TrialResult, Unit
 from trials.engines.trial import OnEpoch, figures, run_trial
@@ -48,18 +48,21 @@ class Trainer:
 
     def __init__(self, samples: Samples) -> None:
         self.samples = samples
-        self._held: tuple[int, str, Any] | None = None
+        self._held: tuple[Unit, str, Any] | None = None
         self._fallbacks: dict[int, str] = {}
         self._parts: tuple[Any, Parts] | None = None
         self._ready: dict[tuple[int, int], TrialResult] = {}
         "Results by configuration and trial that were trained together with an earlier one and not yet asked for."
 
-    def run(self, unit: Unit, on_epoch: OnEpoch = lambda: None) -> Iterator[TrialResult]:
-        """Yields one result a seed, in the order of the unit's seeds."""
-        for index, (trial, _) in enumerate(unit.seeds):
+    def run(self, unit: Unit, on_epoch: OnEpoch = lambda: None, later: Sequence[Unit] = ()) -> Iterator[TrialResult]:
+        """Yields one result a seed, in the order of the unit's seeds.
+
+        `later` are units that follow: an engine may train them now, together with this one.
+        """
+        for place, (trial, _) in enumerate(unit.seeds):
             if (unit.index, trial) not in self._ready:
-                found = self._run_next(replace(unit, seeds=unit.seeds[index : index + MOST_SEEDS]), on_epoch)
-                self._ready |= {(unit.index, result.trial): result for result in found}
+                rest = replace(unit, seeds=unit.seeds[place : place + MOST_SEEDS])
+                self._ready |= {(index, found.trial): found for index, found in self._run_next(rest, later, on_epoch)}
             yield self._ready.pop((unit.index, trial))
 
     def check(self, unit: Unit) -> Unit:
@@ -84,7 +87,8 @@ class Trainer:
             return unit
         if unit.engine != "auto":
             raise UserError(
-                f"The {unit.engine} engine cannot train {unit.configuration.label}: {reason}.\nUse --engine auto or fit."
+                f"The {unit.engine} engine cannot train {unit.configuration.label}: {reason}.\n"
+                "Use --engine auto or fit."
             )
         return replace(unit, engine="fit", reason=reason)
 
@@ -95,7 +99,7 @@ class Trainer:
         session = self._session_of(unit, unit.engine)
         if unit.engine == "vmap":
             session.room(unit.lanes or 1, seed, parts)
-            session.start([seed], [parts])
+            session.start([(unit.configuration, seed)], [parts])
             lane = Lane(session, 0)
             load_weights_file(lane.model, weights)
             lane.restore(weights_of(session.model))
@@ -104,57 +108,61 @@ class Trainer:
         load_weights_file(session.model, weights)
         return figures(session, "test")
 
-    def _run_next(self, unit: Unit, on_epoch: OnEpoch) -> list[TrialResult]:
-        """The first of the unit's seeds, with those that were trained together with it."""
+    def _run_next(self, unit: Unit, later: Sequence[Unit], on_epoch: OnEpoch) -> list[tuple[int, TrialResult]]:
+        """The first of the unit's seeds, with those that were trained together with it: by configuration."""
         started = time.perf_counter()
         engine = "fit" if unit.index in self._fallbacks else backend.engine_of(unit.engine)
         reason = self._fallbacks.get(unit.index, unit.reason)
         try:
-            trained = (
-                self._train_lanes(unit, on_epoch) if engine == "vmap" else [self._train_one(unit, engine, on_epoch)]
-            )
-            results = [self._with_weights(unit, result, session) for result, session in trained]
+            if engine == "vmap":
+                results = self._train_lanes(unit, later, on_epoch)
+            else:
+                results = [(unit.index, self._train_one(unit, engine, on_epoch))]
         except UnsupportedError as error:
             if unit.engine == "auto":
                 self._fallbacks[unit.index] = str(error)
-                return self._run_next(unit, on_epoch)
-            results = [_failed(unit, f"the {engine} engine cannot train this: {error}")]
+                return self._run_next(unit, (), on_epoch)
+            results = [(unit.index, _failed(unit, f"the {engine} engine cannot train this: {error}"))]
         except Exception as error:
-            if engine == "vmap" and len(unit.seeds) > 1:  # one seed may be why: each is tried in its own turn
-                return self._run_next(replace(unit, seeds=unit.seeds[:1]), on_epoch)
-            results = [_failed(unit, first_line(error))]
+            if engine == "vmap" and len(unit.seeds) + len(later) > 1:  # one seed may be why: each in its own turn
+                return self._run_next(replace(unit, seeds=unit.seeds[:1]), (), on_epoch)
+            results = [(unit.index, _failed(unit, first_line(error)))]
         seconds = (time.perf_counter() - started) / len(results)
         fallback = {"fallback": reason} if reason else {}
-        return [replace(each, engine=engine, notes={**each.notes, **fallback}, seconds=seconds) for each in results]
+        return [
+            (index, replace(each, engine=engine, notes={**each.notes, **fallback}, seconds=seconds))
+            for index, each in results
+        ]
 
-    def _train_one(self, unit: Unit, engine: str, on_epoch: OnEpoch) -> tuple[TrialResult, Any]:
+    def _train_one(self, unit: Unit, engine: str, on_epoch: OnEpoch) -> TrialResult:
         (trial, seed), *later = unit.seeds
         parts = self._split(unit, seed)
         session = self._session_of(unit, engine)
         ahead = [number for _, number in later]
-        return run_trial(session, trial, seed, ahead, unit.configuration.protocol, parts, on_epoch), session
+        result = run_trial(session, trial, seed, ahead, unit.configuration.protocol, parts, on_epoch)
+        return _with_weights(unit, result, session)
 
-    def _train_lanes(self, unit: Unit, on_epoch: OnEpoch) -> list[tuple[TrialResult, Any]]:
+    def _train_lanes(self, unit: Unit, later: Sequence[Unit], on_epoch: OnEpoch) -> list[tuple[int, TrialResult]]:
+        units = [unit, *(other for other in later if _together(unit, other))]
+        wanted = [(each, trial, seed) for each in units for trial, seed in each.seeds]
         session = self._session_of(unit, "vmap")
-        first = self._split(unit, unit.seeds[0][1])
-        lanes = session.room(unit.lanes or len(unit.seeds), unit.seeds[0][1], first)
-        trials = unit.seeds[:lanes]
-        resampled = unit.configuration.data.resampled
-        parts = [self._split(unit, seed) for _, seed in trials] if resampled else [first]
-        trained = run_together(session, trials, unit.configuration.protocol, parts, on_epoch)
-        return [(replace(result, notes={"lanes": lanes}), lane) for result, lane in trained]
-
-    def _with_weights(self, unit: Unit, result: TrialResult, session: Any) -> TrialResult:
-        if not unit.keep_weights or result.status != "ok":
-            return result
-        content = weights_file(session.model)
-        return replace(result, weights=content, weights_sha256=hashlib.sha256(content).hexdigest())
+        first = self._split(unit, wanted[0][2])
+        lanes = session.room(unit.lanes or len(wanted), wanted[0][2], first)
+        chosen = wanted[:lanes]
+        own = unit.configuration.data.resampled
+        parts = [self._split(unit, seed) for _, _, seed in chosen] if own else [first]
+        trials = [(trial, (each.configuration, seed)) for each, trial, seed in chosen]
+        trained = run_together(session, trials, parts, on_epoch)
+        return [
+            (each.index, _with_weights(each, replace(result, notes={"lanes": lanes}), lane))
+            for (each, _, _), (result, lane) in zip(chosen, trained, strict=True)
+        ]
 
     def _session_of(self, unit: Unit, engine: str) -> Any:
-        if self._held is None or self._held[:2] != (unit.index, engine):
+        if self._held is None or not _serves(*self._held[:2], unit, engine):
             self._held = None
             gc.collect()  # a traced model is a cycle of references: a megabyte that would wait for its turn
-            self._held = (unit.index, engine, _session(engine, unit, self.samples.classes))
+            self._held = (unit, engine, _session(engine, unit, self.samples.classes))
         return self._held[2]
 
     def _split(self, unit: Unit, seed: int) -> Parts:
@@ -164,6 +172,21 @@ class Trainer:
             self._parts = None  # before the next ones are made: they may be large
             self._parts = (key, split(self.samples, data, seed))
         return self._parts[1]
+
+
+def _serves(held: Unit, with_engine: str, unit: Unit, engine: str) -> bool:
+    return with_engine == engine and (held.index == unit.index or (engine == "vmap" and _together(held, unit)))
+
+
+def _together(one: Unit, other: Unit) -> bool:
+    return one.engine == other.engine and alike(one.configuration, other.configuration)
+
+
+def _with_weights(unit: Unit, result: TrialResult, session: Any) -> TrialResult:
+    if not unit.keep_weights or result.status != "ok":
+        return result
+    content = weights_file(session.model)
+    return replace(result, weights=content, weights_sha256=hashlib.sha256(content).hexdigest())
 
 
 def _failed(unit: Unit, error: str) -> TrialResult:

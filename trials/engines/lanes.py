@@ -1,20 +1,40 @@
 """Trials that take place at the same time, each in a lane of one session: in step, an epoch of all at once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol as Interface
+from dataclasses import dataclass, replace
+from typing import Any
+from typing import Protocol as Interface
 
 import numpy as np
 
 from trials.engines.results import TrialResult
 from trials.engines.trial import OnEpoch, Training, training
-from trials.experiment import Protocol
+from trials.experiment import Configuration
 from trials.splits import Parts
+
+Start = tuple[Configuration, int]
+"What a lane trains, and the seed."
+
+
+def alike(one: Configuration, other: Configuration) -> bool:
+    """Whether lanes of one program can train both: all but a constant learning rate, which is a state, is equal."""
+
+    def program(it: Configuration) -> tuple[Any, ...]:
+        constant = isinstance(it.protocol.learning_rate, float | int)
+        return (
+            it.variant.builder,
+            it.options,
+            replace(it.protocol, learning_rate=1.0) if constant else it.protocol,
+            it.data,
+        )
+
+    return program(one) == program(other)
 
 
 class Lanes(Interface):
     """Models under training side by side. An engine provides this; what follows does the rest."""
 
+    configuration: Configuration
     parameters: int
     model: Any
     "The Keras model that all lanes share."
@@ -25,8 +45,8 @@ class Lanes(Interface):
         Raises UnsupportedError where lanes cannot train the model.
         """
 
-    def start(self, seeds: Sequence[int], parts: Sequence[Parts]) -> None:
-        """Takes what each seed's fresh model starts with; `parts` are one for each, or one for all."""
+    def start(self, starts: Sequence[Start], parts: Sequence[Parts]) -> None:
+        """Takes what each lane's fresh model starts with; `parts` are one for each lane, or one for all."""
 
     def load(self, parts: Sequence[Parts]) -> None:
         """Takes other arrays of the same shapes."""
@@ -77,12 +97,14 @@ class Lane:
 
 
 def run_together(
-    lanes: Lanes, trials: Sequence[tuple[int, int]], protocol: Protocol, parts: Sequence[Parts], on_epoch: OnEpoch
+    lanes: Lanes, trials: Sequence[tuple[int, Start]], parts: Sequence[Parts], on_epoch: OnEpoch
 ) -> list[tuple[TrialResult, Lane]]:
-    """Trains (trial, seed) pairs in step and measures them. `parts` are one for each, or one for all."""
-    trained = [(TrialResult(trial, seed, "ok"), Lane(lanes, number)) for number, (trial, seed) in enumerate(trials)]
-    lanes.start([seed for _, seed in trials], parts)
-    _in_step(lanes, [training(lane, protocol, parts[0], result, on_epoch) for result, lane in trained])
+    """Trains (number of the trial, start) pairs in step and measures them. `parts` are one for each, or one for all."""
+    lanes.start([start for _, start in trials], parts)
+    trained = [(TrialResult(trial, seed, "ok"), Lane(lanes, at)) for at, (trial, (_, seed)) in enumerate(trials)]
+    protocols = [configuration.protocol for _, (configuration, _) in trials]
+    pairs = zip(trained, protocols, strict=True)
+    _in_step(lanes, [training(lane, protocol, parts[0], result, on_epoch) for (result, lane), protocol in pairs])
     return trained
 
 
@@ -90,11 +112,12 @@ def _in_step(lanes: Lanes, courses: Sequence[Training]) -> None:
     """Epoch after epoch of all, until the last has come to its end; only then is any measured."""
     orders = [next(course) for course in courses]
     while any(order is not None for order in orders):
-        live = np.array([order is not None for order in orders])
+        live = [order is not None for order in orders]
         some = next(order for order in orders if order is not None)
-        losses = lanes.train_epoch(np.stack([some if order is None else order for order in orders]), live)
-        for number in np.flatnonzero(live):
-            orders[number] = courses[number].send(float(losses[number]))
+        losses = lanes.train_epoch(np.stack([some if order is None else order for order in orders]), np.array(live))
+        for at, course in enumerate(courses):
+            if live[at]:
+                orders[at] = course.send(float(losses[at]))
     for course in courses:
         next(course, None)
 
@@ -106,12 +129,17 @@ class OneOfThree:
         self.lanes = lanes
         self._lane = Lane(lanes, 1)
 
-    parameters = property(lambda self: self._lane.parameters)
-    model = property(lambda self: self._lane.model)
+    @property
+    def parameters(self) -> int:
+        return self.lanes.parameters
+
+    @property
+    def model(self) -> Any:
+        return self._lane.model
 
     def start(self, seed: int, parts: Parts, ahead: Sequence[int]) -> None:
         self.lanes.room(3, seed, parts)
-        self.lanes.start([seed + 1, seed, seed + 2], [parts])
+        self.lanes.start([(self.lanes.configuration, number) for number in (seed + 1, seed, seed + 2)], [parts])
 
     def load(self, parts: Parts) -> None:
         self.lanes.load([parts])

@@ -18,12 +18,29 @@ OnEpoch = Callable[[], None]
 Training = Generator[np.ndarray | None, float, None]
 
 
-class Session(Interface):
-    """A model under training. An engine provides this; the loop below does the rest."""
+class Learner(Interface):
+    """A model under training, as the course of its trial sees it."""
 
-    parameters: int
-    model: Any
-    "The Keras model that holds the current weights, once started."
+    @property
+    def parameters(self) -> int:
+        """The number of its parameters."""
+
+    @property
+    def model(self) -> Any:
+        """The Keras model with the current weights."""
+
+    def evaluate(self, part: str) -> tuple[np.ndarray, np.ndarray]:
+        """Whether each sample is right, and its loss without regularisation, in inference mode: bool and float (n,)."""
+
+    def weights(self) -> Any:
+        """A copy of the current weights, to be handed to `restore`."""
+
+    def restore(self, weights: Any) -> None:
+        """Puts such weights back."""
+
+
+class Session(Learner, Interface):
+    """One that is trained alone. An engine provides this; the loop below does the rest."""
 
     def start(self, seed: int, parts: Parts, ahead: Sequence[int]) -> None:
         """Takes the weights, optimizer state and dropout states that this seed starts with.
@@ -36,15 +53,6 @@ class Session(Interface):
 
     def train_epoch(self, order: np.ndarray) -> float:
         """One pass over the training samples in this order; returns the mean loss that was minimised."""
-
-    def evaluate(self, part: str) -> tuple[np.ndarray, np.ndarray]:
-        """Whether each sample is right, and its loss without regularisation, in inference mode: bool and float (n,)."""
-
-    def weights(self) -> Any:
-        """A copy of the current weights, to be handed to `restore`."""
-
-    def restore(self, weights: Any) -> None:
-        """Puts such weights back."""
 
 
 def run_trial(
@@ -80,18 +88,18 @@ def fail(result: TrialResult, error: Exception) -> None:
     result.best_epoch, result.metrics = None, {}
 
 
-def training(session: Session, protocol: Protocol, parts: Parts, result: TrialResult, on_epoch: OnEpoch) -> Training:
+def training(learner: Learner, protocol: Protocol, parts: Parts, result: TrialResult, on_epoch: OnEpoch) -> Training:
     """The course of one trial: yields the order of an epoch, takes its loss; yields None when no epoch follows.
 
-    Then, resumed once more, it measures the weights to be reported. Who drives it trains the session, which
-    may train others at the same time.
+    Then, resumed once more, it measures the weights to be reported. Who drives it trains the learner, and may
+    train others at the same time.
     """
     samples = len(parts["train"][0])
-    result.parameters = session.parameters
+    result.parameters = learner.parameters
     best: tuple[float, int, Any] | None = None
     for number in range(1, protocol.epochs + 1):
         loss = yield batch_order(result.seed, number, samples, protocol.shuffle)
-        epoch = _measure(session, protocol, number, loss)
+        epoch = _measure(learner, protocol, number, loss)
         result.curve.append(epoch)
         result.epochs = number
         on_epoch()
@@ -102,30 +110,30 @@ def training(session: Session, protocol: Protocol, parts: Parts, result: TrialRe
         if protocol.select != "last":
             score = _score(epoch, protocol.select)
             if best is None or score > best[0]:
-                best = (score, number, session.weights())
+                best = (score, number, learner.weights())
             elif protocol.patience is not None and number - best[1] >= protocol.patience:
                 break
     result.best_epoch = result.epochs if best is None else best[1]
     if best is not None and best[1] != result.epochs:
-        session.restore(best[2])
+        learner.restore(best[2])
     yield None
-    _report(session, protocol, parts, result)
+    _report(learner, protocol, parts, result)
 
 
-def _measure(session: Session, protocol: Protocol, number: int, loss: float) -> Epoch:
+def _measure(learner: Learner, protocol: Protocol, number: int, loss: float) -> Epoch:
     epoch = Epoch(number, loss)
     if "train" in protocol.record:
-        epoch.train_accuracy = figures(session, "train").accuracy
+        epoch.train_accuracy = figures(learner, "train").accuracy
     if "validation" in protocol.record or protocol.select != "last":
-        epoch.validation = figures(session, "validation")
+        epoch.validation = figures(learner, "validation")
     if protocol.evaluates_test(number):
-        epoch.test = figures(session, "test", protocol.batch_size if BATCH_LOSS in protocol.record else None)
+        epoch.test = figures(learner, "test", protocol.batch_size if BATCH_LOSS in protocol.record else None)
     return epoch
 
 
-def figures(session: Session, part: str, batch_size: int | None = None) -> Figures:
+def figures(learner: Learner, part: str, batch_size: int | None = None) -> Figures:
     """The current weights measured on one split; with `batch_size` also the mean over its batches' mean losses."""
-    right, losses = session.evaluate(part)
+    right, losses = learner.evaluate(part)
     over_batches = None
     if batch_size is not None:
         starts = np.arange(0, len(losses), batch_size)
@@ -139,14 +147,14 @@ def _score(epoch: Epoch, select: str) -> float:
     return epoch.validation.accuracy if select == "validation_accuracy" else -epoch.validation.loss
 
 
-def _report(session: Session, protocol: Protocol, parts: Parts, result: TrialResult) -> None:
+def _report(learner: Learner, protocol: Protocol, parts: Parts, result: TrialResult) -> None:
     """The figures of the selected weights; what the curve already holds is not measured again."""
     selected = result.curve[(result.best_epoch or result.epochs) - 1]
     train_accuracy = selected.train_accuracy
     if train_accuracy is None:
-        train_accuracy = figures(session, "train").accuracy
-    validation = selected.validation or (figures(session, "validation") if "validation" in parts else None)
-    test = _trajectory_mean(protocol, result) if protocol.evaluate_every else selected.test or figures(session, "test")
+        train_accuracy = figures(learner, "train").accuracy
+    validation = selected.validation or (figures(learner, "validation") if "validation" in parts else None)
+    test = _trajectory_mean(protocol, result) if protocol.evaluate_every else selected.test or figures(learner, "test")
     result.metrics = {
         "train_accuracy": train_accuracy,
         "train_loss": selected.train_loss,
@@ -159,7 +167,7 @@ def _report(session: Session, protocol: Protocol, parts: Parts, result: TrialRes
         result.status, result.error = "diverged", f"the network's outputs are not finite after epoch {result.epochs}"
         result.best_epoch, result.metrics = None, {}
     elif "batch_norm" in protocol.record:
-        result.batch_norm = batch_norm_parameters(session.model)
+        result.batch_norm = batch_norm_parameters(learner.model)
 
 
 def _trajectory_mean(protocol: Protocol, result: TrialResult) -> Figures:

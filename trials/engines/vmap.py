@@ -11,7 +11,9 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from trials.engines.model import compile_model, fresh_model, sample_losses, threshold
+from trials.engines.lanes import Start
+from trials.engines.model import compile_model, fresh_model, keras_optimizer, sample_losses, threshold
+from trials.engines.results import MOST_SEEDS
 from trials.engines.stacked import stacked
 from trials.environment import available_memory
 from trials.errors import UnsupportedError, first_line
@@ -38,6 +40,10 @@ class VmapSession:
         self.classes = classes
         self.parameters = 0
         self.model: Any = None
+        self.state: State = {}
+        self.parts: dict[str, tuple[Array, Array]] = {}
+        self._measured: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._copies: list[np.ndarray] = []
         self._size = 0
         "Lanes of the program; where fewer seeds are started the others are idle."
 
@@ -48,22 +54,29 @@ class VmapSession:
         """
         if self.model is None:
             self._build(seed, parts)
-            self._compile(wanted, parts)
+            self._compile(min(wanted, MOST_SEEDS), parts)
         return self._size
 
-    def _fresh(self, seed: int, parts: Parts) -> Any:
+    def _model(self, seed: int, parts: Parts) -> Any:
         return fresh_model(self.configuration, parts["train"][0].shape[1:], self.classes, seed)
 
+    def _fresh(self, seed: int, parts: Parts) -> list[np.ndarray]:
+        return [np.array(variable.numpy()) for variable in self._model(seed, parts).variables]
+
+    def _optimizer(self, configuration: Configuration) -> list[np.ndarray]:
+        """What a fresh optimizer of the configuration starts with."""
+        optimizer = keras_optimizer(configuration.protocol)
+        optimizer.build(self.model.trainable_variables)
+        return [np.array(variable.numpy()) for variable in optimizer.variables]
+
     def _build(self, seed: int, parts: Parts) -> None:
-        model = self._fresh(seed, parts)
+        model = self._model(seed, parts)
         place = {id(variable): number for number, variable in enumerate(model.variables)}
         self._places = {
             "trainable": [place[id(variable)] for variable in model.trainable_variables],
             "other": [place[id(variable)] for variable in model.non_trainable_variables],
         }
-        compile_model(model, self.configuration)
-        self._optimizer_start = [np.array(variable.numpy()) for variable in model.optimizer.variables]
-        self.model = model
+        self.model = compile_model(model, self.configuration)
         self.parameters = model.count_params()
 
     def _compile(self, wanted: int, parts: Parts) -> None:
@@ -90,7 +103,7 @@ class VmapSession:
 
         variables, own = self.model.variables, [self._size] if self.configuration.data.resampled else []
         state = {kind: [shape(variables[place], self._size) for place in held] for kind, held in self._places.items()}
-        state["optimizer"] = [shape(value, self._size) for value in self._optimizer_start]
+        state["optimizer"] = [shape(variable, self._size) for variable in self.model.optimizer.variables]
         order = jax.ShapeDtypeStruct((self._size, len(parts["train"][0])), "int32")
         return [
             state,
@@ -99,12 +112,16 @@ class VmapSession:
             jax.ShapeDtypeStruct((self._size,), bool),
         ]
 
-    def start(self, seeds: Sequence[int], parts: Sequence[Parts]) -> None:
-        """Takes what each seed's fresh model starts with. `parts` are one for each seed, or one for all."""
-        drawn = [[np.array(variable.numpy()) for variable in self._fresh(seed, parts[0]).variables] for seed in seeds]
-        values = [self._stack(each) for each in zip(*drawn, strict=True)]
-        self.state = {kind: [values[place] for place in places] for kind, places in self._places.items()}
-        self.state["optimizer"] = [self._stack([value]) for value in self._optimizer_start]
+    def start(self, starts: Sequence[Start], parts: Sequence[Parts]) -> None:
+        """Takes what each lane's fresh model starts with. `parts` are one for each lane, or one for all.
+
+        The lanes' configurations are alike.
+        """
+        drawn = {seed: self._fresh(seed, parts[0]) for seed in {seed: None for _, seed in starts}}
+        values = _columns([drawn[seed] for _, seed in starts])
+        self.state = {kind: [self._stack(values[at]) for at in places] for kind, places in self._places.items()}
+        optimizers = _columns([self._optimizer(configuration) for configuration, _ in starts])
+        self.state["optimizer"] = [self._stack(column) for column in optimizers]
         self.load(parts)
 
     def load(self, parts: Sequence[Parts]) -> None:
@@ -114,7 +131,7 @@ class VmapSession:
         }
         self._changed()
 
-    def _stack(self, values: Sequence[Array]) -> Array:
+    def _stack(self, values: Sequence[np.ndarray] | np.ndarray) -> Array:
         """One a lane; idle lanes hold the first."""
         return jnp.asarray(np.stack([*values, *[values[0]] * (self._size - len(values))]))
 
@@ -126,8 +143,7 @@ class VmapSession:
 
         Returns the mean losses that were minimised: float (lanes,).
         """
-        idle = self._size - len(live)
-        live = np.pad(live, (0, idle))
+        live = np.pad(live, (0, self._size - len(live)))
         self.state, losses = self._epoch(self.state, *self.parts["train"], self._stack(orders), live)
         self._changed()
         return np.asarray(losses)
@@ -164,8 +180,8 @@ class VmapSession:
         """Of every lane, whether each sample is right, and its loss: bool and float (lanes, n), in inference mode."""
         if part not in self._measured:
             with stacked(self.model):
-                found = self._evaluation({kind: self.state[kind] for kind in self._places}, *self.parts[part])
-            self._measured[part] = tuple(map(np.asarray, found))
+                right, losses = self._evaluation({kind: self.state[kind] for kind in self._places}, *self.parts[part])
+            self._measured[part] = np.asarray(right), np.asarray(losses)
         return self._measured[part]
 
     def _one_evaluation(self, state: State, x: Array, y: Array) -> tuple[Array, Array]:
@@ -190,11 +206,13 @@ class VmapSession:
 
     def weights(self) -> list[np.ndarray]:
         """The current values of the model's variables, each stacked along the lanes."""
-        if self._copies is None:
-            found = {}
-            for kind, places in self._places.items():
-                found |= dict(zip(places, map(np.asarray, self.state[kind]), strict=True))
-            self._copies = [found[place] for place in range(len(found))]
+        if not self._copies:
+            held = {
+                at: value
+                for kind, places in self._places.items()
+                for at, value in zip(places, self.state[kind], strict=True)
+            }
+            self._copies = [np.asarray(held[at]) for at in range(len(held))]
         return self._copies
 
     def restore(self, lane: int, weights: Sequence[np.ndarray]) -> None:
@@ -205,8 +223,11 @@ class VmapSession:
         self._changed()
 
     def _changed(self) -> None:
-        self._measured: dict[str, tuple[np.ndarray, ...]] = {}
-        self._copies: list[np.ndarray] | None = None
+        self._measured, self._copies = {}, []
+
+
+def _columns(rows: Sequence[Sequence[np.ndarray]]) -> list[Sequence[np.ndarray]]:
+    return list(zip(*rows, strict=True))
 
 
 def _bytes(program: Any) -> int:

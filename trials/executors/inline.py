@@ -21,6 +21,6 @@ def run(rounds: Iterable[Sequence[Unit]], samples: Samples, device: str, listene
         if not started:
             listener.on_start(device)
         listener.on_round(ready)
-        for unit in ready:
-            for result in trainer.run(unit, lambda: listener.on_epochs(1)):
+        for place, unit in enumerate(ready, 1):
+            for result in trainer.run(unit, lambda: listener.on_epochs(1), ready[place:]):
                 listener.on_result(unit, result)

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from trials import environment
+from trials import backend, environment
 from trials.datasets import Samples
+from trials.engines.lanes import alike
 from trials.engines.results import MOST_SEEDS, TrialResult, Unit
 from trials.errors import UserError
 from trials.executors.checked import Checked, checked
@@ -67,13 +68,13 @@ def _check(unit: Unit) -> Unit:
     return _worker["trainer"].check(unit)
 
 
-def _train(unit: Unit) -> TrialResult:
-    """Trains the first of the unit's seeds; the others are to follow here."""
+def _train(unit: Unit, later: Sequence[Unit]) -> TrialResult:
+    """Trains the first of the unit's seeds; the others are to follow here, and then the later units."""
 
     def count() -> None:
         _worker["epochs"][_worker["slot"]] += 1
 
-    return next(_worker["trainer"].run(unit, count))
+    return next(_worker["trainer"].run(unit, count, later))
 
 
 # --- in the driver -----------------------------------------------------------------------------
@@ -84,6 +85,9 @@ class _Piece:
     """Seeds of one unit that a single worker trains, and what is known of their cost."""
 
     unit: Unit
+    later: tuple[Unit, ...] = ()
+    "Units that the same program may train at the same time; none of this is dealt out."
+    together: bool = False
     seconds: float = 0.0
     alone: bool = False
     "Whether its worker is told of one seed at a time, and prepares no others meanwhile: after a death or a hang."
@@ -94,6 +98,9 @@ class _Piece:
     def finish(self, result: TrialResult) -> None:
         self.seconds = min(self.seconds or result.seconds, result.seconds)
         self.unit = replace(self.unit, seeds=self.unit.seeds[1:])
+        if self.later and not self.unit.seeds:
+            self.unit, *later = self.later
+            self.later = tuple(later)
 
     def split(self, keep: int) -> "_Piece":
         taken = replace(self.unit, seeds=self.unit.seeds[keep:])
@@ -102,15 +109,31 @@ class _Piece:
 
 
 def _pieces(units: Sequence[Unit], workers: int) -> deque[_Piece]:
-    """One piece a unit; with fewer units than workers, the units' seeds are dealt out."""
+    """One piece a unit; with fewer units than workers, the units' seeds are dealt out.
+
+    What the vmap engine trains in one program stays together.
+    """
+    together = [unit for unit in units if backend.engine_of(unit.engine) == "vmap"]
+    pieces = deque(_Piece(first, tuple(others), together=True) for first, *others in _groups(together))
     share = max(1, workers // max(1, len(units))) if len(units) < workers else 1
-    pieces: deque[_Piece] = deque()
-    for unit in units:
+    for unit in (unit for unit in units if unit not in together):
         size = -(-len(unit.seeds) // share)
         pieces.extend(
             _Piece(replace(unit, seeds=unit.seeds[start : start + size])) for start in range(0, len(unit.seeds), size)
         )
     return pieces
+
+
+def _groups(units: Sequence[Unit]) -> list[list[Unit]]:
+    """Units whose configurations are alike."""
+    groups: list[list[Unit]] = []
+    for unit in units:
+        found = next((group for group in groups if alike(group[0].configuration, unit.configuration)), None)
+        if found is None:
+            groups.append([unit])
+        else:
+            found.append(unit)
+    return groups
 
 
 def run(
@@ -247,13 +270,13 @@ class _Schedule:
         if piece is not None:
             self.pieces[worker] = piece
             self.asked[worker] = piece.task()
-            worker.ask(_train, self.asked[worker])
+            worker.ask(_train, self.asked[worker], () if piece.alone else piece.later)
 
     def _steal(self) -> _Piece | None:
         """Half of the largest piece that has enough left beside what its worker trains now."""
 
         def spare(piece: _Piece) -> float:
-            return piece.seconds * (len(piece.unit.seeds) - 1)
+            return 0.0 if piece.together else piece.seconds * (len(piece.unit.seeds) - 1)
 
         largest = max(self.pieces.values(), key=spare, default=None)
         if largest is None or spare(largest) < STEAL_SECONDS:
