@@ -18,6 +18,8 @@ sys.path.insert(0, str(ROOT))
 
 needs_data = pytest.mark.skipif("TRIALS_DATA_DIR" not in os.environ, reason="TRIALS_DATA_DIR is not set")
 
+on_jax = pytest.mark.skipif(os.environ.get("KERAS_BACKEND") != "jax", reason="runs with KERAS_BACKEND=jax")
+
 
 @pytest.fixture(scope="session")
 def keras():

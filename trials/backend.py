@@ -26,8 +26,8 @@ def current() -> str:
 
 def use(name: str) -> None:
     """Has this process and those it starts run Keras on this backend. Raises UserError where it is not installed."""
+    require(name)
     os.environ["KERAS_BACKEND"] = name
-    require()
 
 
 def choose(engine: str, device: str) -> None:
@@ -46,14 +46,24 @@ def choose(engine: str, device: str) -> None:
     use(needed or given or suited)
 
 
+def gpus(device: str) -> list[str]:
+    """The GPUs that workers share out where trials run on `device`: as CUDA_VISIBLE_DEVICES names them."""
+    if device == "cpu" or (device == "auto" and not (current() == "jax" and _jax_has_a_gpu())):
+        return []
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is not None:
+        return [name.strip() for name in given.split(",") if name.strip() not in ("", "-1")]
+    return [node.removeprefix("/dev/nvidia") for node in gpu_nodes() if node.startswith("/dev/nvidia")]
+
+
 def engine_of(asked: str) -> str:
     """The engine that trains on the current backend where `asked` may be 'auto'."""
     return ENGINES[current()] if asked == "auto" else asked
 
 
-def require() -> None:
-    """Raises UserError where the current backend is none of these two, or not installed."""
-    name = current()
+def require(name: str | None = None) -> None:
+    """Raises UserError where a backend, the current one if none is named, is unknown here or not installed."""
+    name = current() if name is None else name
     if name not in PACKAGES:
         raise UserError(f"KERAS_BACKEND is '{name}'; the engines here run on tensorflow or jax.\nUnset it.")
     if not all(map(_installed, PACKAGES[name])):

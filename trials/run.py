@@ -211,7 +211,10 @@ class _Driver:
         from trials.executors import inline, processes
 
         settings = self.settings
-        asked = 1 if settings.workers == "auto" and settings.device == "gpu" else settings.workers
+        gpus = backend.gpus(settings.device)
+        asked = (
+            max(1, len(gpus)) if settings.workers == "auto" and (gpus or settings.device == "gpu") else settings.workers
+        )
         trials = sum(len(unit.seeds) for unit in first)
         if settings.until is not None:  # a resumed round may lack a few trials; those to come will not
             trials = max(trials, ROUND * len(self.keys))
@@ -238,6 +241,10 @@ class _Driver:
 
         self.folder.begin(device)
         self._tell(self.folder.news())
+        if self.settings.engine == "auto" and (device, backend.current()) != ("cpu", backend.DEFAULT):
+            self._tell(
+                [f"The {backend.engine_of('auto')} engine trains, Keras on {backend.current()}, on the {device}."]
+            )
         self.earlier = run_record.earlier_runs(self.folder.path)
         self._write_run_record()
         self.progress = Progress(self.settings.quiet)

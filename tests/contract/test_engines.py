@@ -11,7 +11,7 @@ import pytest
 
 from experiments import EXPERIMENTS
 from tests.contract import small_networks
-from trials import datasets
+from trials import backend, datasets
 from trials.check.engines import fast_session, first_batches, side_by_side
 from trials.engines import Trainer
 from trials.engines.fit import FitSession
@@ -116,6 +116,25 @@ class Engines:
         )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def precision(keras):
+    """JAX computes in double precision here: lanes and `fit` are other programs, of other rounding.
+
+    In single precision that flips a ReLU or a pooling's choice in one of some ten steps, by which a gradient changes
+    by per cents: too much to tell it from a mistake. With TensorFlow both engines run the very same kernels.
+    """
+    if backend.current() != "jax":
+        yield
+        return
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    keras.config.set_floatx("float64")
+    yield
+    keras.config.set_floatx("float32")
+    jax.config.update("jax_enable_x64", False)
+
+
 @pytest.fixture(scope="module", params=[*zoo_cases(), *small_cases()], ids=lambda case: case.name)
 def engines(request, keras):
     """One case after another, with the one thread a trial has everywhere."""
@@ -158,11 +177,18 @@ def cancelled(model) -> set[str]:
     return {variable.path for variable in found}
 
 
+def means_behind(model) -> set[str]:
+    """Paths of the running means that take up such a bias as it is: Keras's batch norm computes in single precision."""
+    biases = cancelled(model)
+    held = [layer for layer in model.layers if getattr(getattr(layer, "bias", None), "path", None) in biases]
+    return {layer._outbound_nodes[0].operation.moving_mean.path for layer in held}
+
+
 def test_start_and_first_steps_are_those_of_fit(engines):
     """Equal starting weights and dropout states; after each of five steps every variable within 1e-4."""
     batches, fit = engines.case.batches, engines.fit
     fit.start(SEED, batches[0], ())
-    excepted = cancelled(fit.model)
+    excepted = cancelled(fit.model) | (means_behind(fit.model) if backend.current() == "jax" else set())
     places = [place for place, variable in enumerate(fit.model.variables) if variable.path in excepted]
     assert side_by_side(fit, [engines.fast(batches[0])], batches, SEED, places).differences == []
 
@@ -224,6 +250,7 @@ def test_only_what_a_batch_norm_cancels_is_excepted(configuration, expected, ker
     assert cancelled(model) == expected
 
 
+@pytest.mark.skipif(backend.current() == "jax", reason="says something of models, with TensorFlow's gradients")
 @pytest.mark.parametrize(
     ("between", "expected"),
     [

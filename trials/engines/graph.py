@@ -16,7 +16,7 @@ import tensorflow as tf
 from trials.engines.drawing import Drawing
 from trials.engines.folding import folded
 from trials.engines.fused_adam import fused_adam
-from trials.engines.model import compile_model, sample_losses, threshold, weights_of
+from trials.engines.model import compile_model, sample_losses, seed_generators, threshold, weights_of
 from trials.errors import UnsupportedError, first_line
 from trials.experiment import Configuration
 from trials.splits import Parts
@@ -78,7 +78,9 @@ class GraphSession:
         any_length = tuple(tf.TensorSpec((None, *spec.shape[1:]), spec.dtype) for spec in signature)
         try:
             with _fast_forms(model, self._device):
-                epoch = tf.function(self._epoch(model, len(x)), autograph=False)
+                epoch = tf.function(
+                    self._epoch(model, len(x)), autograph=False, jit_compile=_may_be_compiled(model, self._device)
+                )
                 self._run_epoch = epoch.get_concrete_function(*signature, tf.TensorSpec((len(x),), tf.int32))
                 evaluation = tf.function(self._evaluation(model), autograph=False)
                 self._run_evaluation = evaluation.get_concrete_function(*any_length)
@@ -173,17 +175,28 @@ class GraphSession:
 
 @contextmanager
 def _fast_forms(model: Any, device: str) -> Iterator[None]:
-    """Within: the model traces in the forms that are faster on a CPU, where they give the same.
-
-    Parameters ahead of a normalization have gradients of nothing but rounding, which Adam turns
-    into full steps: there only the very same operations give the same results.
-    """
-    delicate = any(re.search("Normalization|Attention", type(layer).__name__) for layer in model._flatten_layers())
-    if delicate or not device.startswith("/CPU"):
+    """Within: the model traces in the forms that are faster on a CPU, where they give the same."""
+    if _is_delicate(model) or not device.startswith("/CPU"):
         yield
         return
     with folded(model), fused_adam(model.optimizer):
         yield
+
+
+def _may_be_compiled(model: Any, device: str) -> bool:
+    """Whether XLA makes one program of an epoch: on a GPU, where small operations wait for their start.
+
+    It draws other numbers for dropout than TensorFlow does.
+    """
+    return device.startswith("/GPU") and not _is_delicate(model) and not seed_generators(model)
+
+
+def _is_delicate(model: Any) -> bool:
+    """Whether only the very same operations give the same results.
+
+    Parameters ahead of a normalization have gradients of nothing but rounding, which Adam turns into full steps.
+    """
+    return any(re.search("Normalization|Attention", type(layer).__name__) for layer in model._flatten_layers())
 
 
 def _operations(graph: Any) -> set[str]:

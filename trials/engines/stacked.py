@@ -98,7 +98,7 @@ def _max_pool(layer: Any, x: Array, *_: Any, **__: Any) -> Array:
 
 def _form(layer: Any) -> Any:
     """What stands in for the layer's own `call`; None where that is to stay."""
-    if (layer.dtype_policy.name, getattr(layer, "data_format", "")) != ("float32", "channels_last"):
+    if layer.dtype_policy.name not in ("float32", "float64") or getattr(layer, "data_format", "") != "channels_last":
         return None
     if type(layer) is keras.layers.MaxPooling2D:
         return _max_pool

@@ -52,6 +52,8 @@ def _prepare(
 ) -> str:
     if cpu is not None:
         os.sched_setaffinity(0, {cpu})
+    if gpus := backend.gpus(device):
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
     for module, (path, text) in sources.items():
         load_source(module, Path(path), text)
     found = environment.prepare_process(device)
