@@ -4,6 +4,7 @@ PYTHON ?= python3
 REPETITIONS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
+ON_JAX := tests/contract/test_engines.py tests/engines/test_vmap.py tests/engines/test_stacked.py
 
 .PHONY: run test proofs bench install install-test install-bench clean
 
@@ -18,6 +19,7 @@ test: install-test
 
 proofs: install-test
 	$(BIN)/python -m pytest -n auto --dist worksteal -m slow
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n auto --dist worksteal $(ON_JAX)
 
 bench: install-bench
 	$(BIN)/python -m benchmarks --repetitions $(REPETITIONS) --results results/reference/benchmarks --readme
@@ -35,7 +37,7 @@ $(VENV)/installed: requirements.txt
 	  || { echo "The requirements could not be installed: no wheel for this platform, or no network ($(VENV)/install.log)."; exit 1; }
 	@touch $@
 
-$(VENV)/installed-test: requirements-test.txt $(VENV)/installed
+$(VENV)/installed-test: requirements-test.txt requirements-jax.txt $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
 	@touch $@
 

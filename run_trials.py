@@ -88,7 +88,7 @@ def verify(arguments: argparse.Namespace) -> int:
 def check(arguments: argparse.Namespace) -> int:
     """Checks one builder. Returns 1 where it violates a requirement."""
     options = one_value_each(arguments.set, "--check")
-    backend.require()
+    backend.check_installed()
     builder, experiments, known = find.builder(arguments.check, "--check")
     from trials.check import report
 
@@ -138,7 +138,7 @@ def described(arguments: argparse.Namespace) -> dict[str, Any]:
     for name in arguments.describe.split(","):
         builder, experiments, known = find.builder(name, "--describe")
         plans[name] = outline.plan(builder, experiments, options, arguments.input_shape, arguments.classes, **known)
-    backend.require()
+    backend.check_installed()
     return plans
 
 

@@ -26,7 +26,7 @@ def current() -> str:
 
 def use(name: str) -> None:
     """Has this process and those it starts run Keras on this backend. Raises UserError where it is not installed."""
-    require(name)
+    check_installed(name)
     os.environ["KERAS_BACKEND"] = name
 
 
@@ -61,7 +61,7 @@ def engine_of(asked: str) -> str:
     return ENGINES[current()] if asked == "auto" else asked
 
 
-def require(name: str | None = None) -> None:
+def check_installed(name: str | None = None) -> None:
     """Raises UserError where a backend, the current one if none is named, is unknown here or not installed."""
     name = current() if name is None else name
     if name not in PACKAGES:

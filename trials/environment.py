@@ -107,7 +107,7 @@ def import_keras() -> ModuleType:
         import keras
 
         return keras
-    backend.require()
+    backend.check_installed()
     os.environ["KERAS_BACKEND"] = backend.current()
     keras = {"tensorflow": _on_tensorflow, "jax": _on_jax}[backend.current()]()
     keras.config.set_floatx("float32")

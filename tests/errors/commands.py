@@ -1,7 +1,7 @@
 """Mistakes on the command line and in users' files, and machines that lack something."""
 
 from tests.errors.case import Case, own, told
-from trials import environment, sources
+from trials import backend, environment, sources
 
 DEEP = """
 def deep():
@@ -34,7 +34,7 @@ COMMANDS = [
     told("--experiment iris_hidden_units --workers 2 --executor inline", "--workers", "--executor inline"),
     told("--experiment iris_hidden_units iris_hidden_units", "'iris_hidden_units'", "twice"),
     told("--experiment iris_hidden_units --data-dir nowhere", "'nowhere'", "--data-dir"),
-    told("--experiment iris_hidden_units --device gpu", "--device cpu", patches={"glob.glob": lambda pattern: []}),
+    told("--experiment iris_hidden_units --device gpu", "--device cpu", patches={"trials.backend.gpu_nodes": list}),
     told("--experiment iris_hidden_units --set unit=3", "'unit'", "'units'", "Allowed: "),
     told("--experiment iris_hidden_units --variants mpl", "'mpl'", "'mlp'"),
     told("--experiment iris_hidden_units --set epochs=2 --epochs 3", "twice", "--epochs", "--set epochs"),
@@ -94,7 +94,7 @@ COMMANDS = [
         "pip install -r",
         patches={
             "importlib.metadata.version": lambda name: (_ for _ in ()).throw(
-                environment.importlib.metadata.PackageNotFoundError
+                backend.importlib.metadata.PackageNotFoundError
             )
         },
     ),
@@ -109,12 +109,27 @@ COMMANDS = [
         ("--device cpu",),
         patches={"tensorflow.config.list_physical_devices": lambda kind: []},
     ),
-    Case(
-        environment.import_keras,
-        ("'jax'", "tensorflow", "Unset it"),
-        environment={"KERAS_BACKEND": "jax"},
-        patches={"sys.modules": {}},
+    told(
+        "--experiment iris_hidden_units",
+        "'torch'",
+        "tensorflow or jax",
+        "Unset",
+        environment={"KERAS_BACKEND": "torch"},
     ),
+    told(
+        "--experiment iris_hidden_units --engine vmap",
+        "KERAS_BACKEND=tensorflow",
+        "runs on jax",
+        "--engine graph",
+        environment={"KERAS_BACKEND": "tensorflow"},
+    ),
+    told(
+        "--experiment iris_hidden_units --engine vmap",
+        "JAX is not installed",
+        "pip install -r requirements-jax.txt",
+        patches={"trials.backend._installed": lambda name: name != "jax"},
+    ),
+    told("--experiment iris_hidden_units --engine vmap --trial-timeout 5", "--trial-timeout 5", "--engine fit"),
 ]
 
 FILES = [

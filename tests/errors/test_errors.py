@@ -99,6 +99,8 @@ def test_every_error_of_the_program_is_told_as_it_should_be(tmp_path, monkeypatc
             patch.chdir(folder)
             case.arrange(folder)
             patch.delenv("TRIALS_DATA_DIR", raising=False)
+            patch.setenv("KERAS_BACKEND", "")  # so that what a command chooses is taken back
+            patch.delenv("KERAS_BACKEND")
             for name, value in case.patches.items():
                 patch.setattr(name, value)
             for name, value in case.environment.items():

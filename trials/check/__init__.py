@@ -57,7 +57,7 @@ def report(
     builder: Builder, experiments: Sequence[Experiment] = (), options: Mapping[str, Any] | None = None, **known: Any
 ) -> int:
     """Prints a line a requirement, as they are found. Returns the exit code: 0, or 1 where one is violated."""
-    backend.require()
+    backend.check_installed()
     counts = {"ok": 0, "FAILED": 0, "skipped": 0}
     about = None
     for finding in check(builder, experiments, options, **known):
