@@ -1,0 +1,235 @@
+"""Trains on a Ray cluster that exists already: each task is a few trials of one configuration, on one CPU.
+
+Tasks stream their results to the driver, which alone writes. Ray retries nothing here: it would train again what the
+driver has. What a task had not reported when its worker or node was lost is asked for once more, in halves, so that a
+trial which ends its worker each time is soon alone and is reported as failed.
+"""
+
+import itertools
+import os
+import pickle
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from trials import environment
+from trials.datasets import Samples
+from trials.engines.results import MOST_SEEDS, TrialResult, Unit
+from trials.executors.checked import Checked, checked
+from trials.executors.cluster import Machines, check_versions, connected, look, places, versions
+from trials.executors.listener import Listener
+from trials.executors.processes import ATTEMPTS, check_deaths
+from trials.executors.workers import Died
+from trials.sources import helpers, load_source
+
+TASK_STEPS = 10_000
+"Training steps of a task, of one trial at least: some seconds, beside which a trace of the model is short."
+LOOK_SECONDS = 0.1
+"How often finished trials are collected."
+
+# --- in a worker of the cluster ----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Setup:
+    """What a worker needs beside the samples, sent to each node once."""
+
+    sources: Mapping[str, tuple[str, str]]
+    device: str
+    versions: Mapping[str, str]
+    variables: Mapping[str, str]
+
+
+_worker: dict[str, Any] = {}
+
+
+def _prepare(setup: _Setup, samples: Samples) -> None:
+    """As a worker process of this machine is prepared; a node may have joined after the others were looked at."""
+    machine = environment.machine()
+    check_versions(machine["host"], versions(), setup.versions)
+    for name in {*environment.VARIABLES} - {*setup.variables, "CUDA_VISIBLE_DEVICES"}:
+        os.environ.pop(name, None)  # Ray's own, or the node's
+    for module, (path, text) in setup.sources.items():
+        load_source(module, Path(path), text)
+    environment.prepare_process(setup.device)
+    from trials.engines import Trainer
+
+    _worker.update(machine=machine, trainer=Trainer(samples))
+
+
+def _answer(setup: _Setup, samples: Samples, check: bool, pickled: bytes) -> Iterator[Any]:
+    """Yields the machine it runs on, then the unit as it was checked, or a result a seed."""
+    if not _worker:  # it serves this run alone, which has one dataset
+        _prepare(setup, samples)
+    yield _worker["machine"]
+    unit = pickle.loads(pickled)  # not before the user's modules are there
+    if check:
+        yield _worker["trainer"].check(unit)
+    else:
+        yield from _worker["trainer"].run(unit)
+
+
+# --- in the driver -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Lost:
+    """What a task had not answered when its worker or node was gone."""
+
+    how: str
+
+
+@dataclass
+class _Task:
+    unit: Unit
+    host: str = ""
+
+
+def run(
+    rounds: Iterable[Sequence[Unit]],
+    samples: Samples,
+    device: str,
+    listener: Listener,
+    address: str,
+    workers: str | int,
+    sources: Mapping[str, tuple[str, str]],
+) -> None:
+    """Checks every model in the cluster, then trains round after round of units there, reporting as trials end.
+
+    At most `workers` tasks run at once, by default as many as the cluster has CPUs (on 'gpu': GPUs).
+    Raises UserError where the cluster cannot be reached, cannot train, or has other versions than this machine.
+    """
+    device = "gpu" if device == "gpu" else "cpu"
+    with connected(address) as ray:
+        cluster = _Cluster(ray, samples, device, listener, workers, sources)
+        known: Checked = {}
+        for units in rounds:
+            started = bool(known)
+            ready = checked(units, known, cluster.check)
+            if not started:
+                listener.on_start(device)
+            listener.on_round(ready)
+            cluster.train(ready)
+
+
+def tasks(unit: Unit, samples: int) -> list[Unit]:
+    """A unit's seeds in groups of neighbours: which ones depends on the configuration alone, not on what is missing."""
+    steps = unit.configuration.protocol.steps(samples)
+    size = min(MOST_SEEDS, max(1, TASK_STEPS // steps))
+    groups = itertools.groupby(unit.seeds, lambda pair: (pair[0] - 1) // size)
+    return [replace(unit, seeds=tuple(seeds)) for _, seeds in groups]
+
+
+def halves(unit: Unit) -> list[Unit]:
+    middle = (len(unit.seeds) + 1) // 2
+    return [replace(unit, seeds=part) for part in (unit.seeds[:middle], unit.seeds[middle:]) if part]
+
+
+class _Cluster:
+    """What is asked of the cluster, and what comes of it."""
+
+    def __init__(
+        self,
+        ray: Any,
+        samples: Samples,
+        device: str,
+        listener: Listener,
+        workers: str | int,
+        sources: Mapping[str, tuple[str, str]],
+    ) -> None:
+        self.ray, self.device, self.listener, self.workers = ray, device, listener, workers
+        self.samples = len(samples.y)
+        self.machines = Machines()
+        nodes = places(ray.nodes(), device)
+        for machine in look(ray, list(nodes)):
+            self._meet(machine)
+        setup = _Setup({**helpers(sources), **sources}, device, versions(), environment.GIVEN)
+        self.shared = ray.put(setup), ray.put(samples)
+        resources = {"num_cpus": 1, "num_gpus": int(device == "gpu")}
+        self.task = ray.remote(_answer).options(num_returns="streaming", max_retries=0, **resources)
+
+    def check(self, units: Sequence[Unit]) -> list[Unit]:
+        """Every unit as it will be trained. Raises UserError where a model is wrong, or ends its worker each time."""
+        waiting, deaths = deque(replace(unit, seeds=unit.seeds[:1]) for unit in units), Counter[int]()
+        sound: list[Unit] = []
+        for task, answer in self._answers(waiting, check=True):
+            if isinstance(answer, _Lost):
+                deaths[task.unit.index] += 1
+                check_deaths(task.unit, deaths[task.unit.index], Died(answer.how))
+                waiting.append(task.unit)
+            else:
+                sound.append(answer)
+        return sound
+
+    def train(self, units: Sequence[Unit]) -> None:
+        """Trains all seeds of all units."""
+        waiting = deque(task for unit in units for task in tasks(unit, self.samples))
+        deaths = Counter[tuple[int, int]]()
+        for task, answer in self._answers(waiting, check=False):
+            if not isinstance(answer, _Lost):
+                self._report(task, answer)
+                continue
+            unit, (trial, seed) = task.unit, task.unit.seeds[0]
+            deaths[unit.index, trial] += len(unit.seeds) == 1
+            if deaths[unit.index, trial] == ATTEMPTS:
+                error = f"it lost its worker in the cluster ({answer.how}) {ATTEMPTS} times"
+                self._report(task, TrialResult(trial, seed, "failed", error=error))
+            else:
+                self.listener.on_message(
+                    f"{task.host or 'A node'} lost a worker ({answer.how}) that trained {unit.configuration.label}; "
+                    "what it had not finished starts again."
+                )
+                waiting.extendleft(reversed(halves(unit)))
+
+    def _report(self, task: _Task, result: TrialResult) -> None:
+        self.listener.on_epochs(result.epochs)
+        self.listener.on_result(task.unit, result, task.host)
+
+    def _answers(self, waiting: deque[Unit], check: bool) -> Iterator[tuple[_Task, Any]]:
+        """What comes of the units that wait, which may become more meanwhile; few are asked for at a time."""
+        running: dict[Any, _Task] = {}
+        most = self._most()
+        while waiting or running:
+            while waiting and len(running) < most:
+                unit = waiting.popleft()
+                running[self.task.remote(*self.shared, check, pickle.dumps(unit))] = _Task(unit)
+            ready, _ = self.ray.wait(list(running), num_returns=len(running), timeout=LOOK_SECONDS)
+            for stream in ready:
+                yield from self._read(stream, running)
+            if not ready:
+                most = self._most()
+
+    def _read(self, stream: Any, running: dict[Any, _Task]) -> Iterator[tuple[_Task, Any]]:
+        """What has come of one task since it was looked at."""
+        task, errors = running[stream], self.ray.exceptions
+        while stream.next_ready():
+            try:
+                answer = self.ray.get(next(stream))
+            except errors.RayTaskError as error:
+                raise error.cause from None
+            except errors.RayError as error:
+                del running[stream]
+                yield task, _Lost(type(error).__name__)
+                return
+            if isinstance(answer, dict):
+                task.host = answer["host"]
+                self._meet(answer)
+            else:
+                yield task, answer
+                task.unit = replace(task.unit, seeds=task.unit.seeds[1:])
+        if stream.is_finished():
+            del running[stream]
+
+    def _meet(self, machine: Mapping[str, Any]) -> None:
+        if self.machines.add(machine):
+            self.listener.on_machines(self.machines.record())
+            if warning := self.machines.warning():
+                self.listener.on_message(warning)
+
+    def _most(self) -> int:
+        """How many tasks are asked for at a time: twice what runs at once, so that no CPU waits for the driver."""
+        if self.workers != "auto":
+            return int(self.workers)
+        return 2 * sum(places(self.ray.nodes(), self.device).values())
