@@ -21,7 +21,6 @@ SENT = ("trials", "models", "experiments", "analysis")
 def _installed() -> Any:
     """Ray, which only this executor needs, silenced: what goes wrong is told by the errors it raises."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
         import ray
     except ImportError as error:
@@ -72,7 +71,7 @@ def _runtime() -> dict[str, Any]:
     """What Ray lays out for the processes of this run on every node: the driver's code and what it was told."""
     return {
         "working_dir": str(PROJECT),  # not py_modules: behind these a checkout at the same path would come first
-        "excludes": ["/*", *(f"!/{folder}" for folder in SENT), "__pycache__"],
+        "excludes": ["__pycache__", *(f"/{path.name}" for path in PROJECT.iterdir() if path.name not in SENT)],
         "env_vars": {name: value for name, value in environment.GIVEN.items() if name != "CUDA_VISIBLE_DEVICES"},
     }
 
