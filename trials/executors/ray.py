@@ -17,6 +17,7 @@ from typing import Any
 from trials import environment
 from trials.datasets import Samples
 from trials.engines.results import MOST_SEEDS, TrialResult, Unit
+from trials.errors import UserError, first_line
 from trials.executors.checked import Checked, checked
 from trials.executors.cluster import Machines, check_versions, connected, look, places, versions
 from trials.executors.listener import Listener
@@ -51,12 +52,23 @@ def _prepare(setup: _Setup, samples: Samples) -> None:
     check_versions(machine["host"], versions(), setup.versions)
     for name in {*environment.VARIABLES} - {*setup.variables, "CUDA_VISIBLE_DEVICES"}:
         os.environ.pop(name, None)  # Ray's own, or the node's
-    for module, (path, text) in setup.sources.items():
-        load_source(module, Path(path), text)
+    _load(setup.sources)
     environment.prepare_process(setup.device)
     from trials.engines import Trainer
 
     _worker.update(machine=machine, trainer=Trainer(samples))
+
+
+def _load(sources: Mapping[str, tuple[str, str]]) -> None:
+    """Users' modules, as the driver sent them."""
+    for module, (path, text) in sources.items():
+        try:
+            load_source(module, Path(path), text)
+        except ImportError as error:
+            raise UserError(
+                f"{path} cannot be imported on the node {environment.machine()['host']}: {first_line(error)}.\n"
+                "Install packages on every node; of a user's own modules, files beside the experiment's are sent along."
+            ) from error
 
 
 def _answer(setup: _Setup, samples: Samples, check: bool, pickled: bytes) -> Iterator[Any]:
@@ -208,7 +220,7 @@ class _Cluster:
             try:
                 answer = self.ray.get(next(stream))
             except errors.RayTaskError as error:
-                raise error.cause from None
+                raise error.cause if isinstance(error.cause, UserError) else error from None
             except errors.RayError as error:
                 del running[stream]
                 yield task, _Lost(type(error).__name__)
