@@ -216,9 +216,9 @@ class _Cluster:
     def _read(self, stream: Any, running: dict[Any, _Task]) -> Iterator[tuple[_Task, Any]]:
         """What has come of one task since it was looked at."""
         task, errors = running[stream], self.ray.exceptions
-        while stream.next_ready():
+        while stream.next_ready() and (reference := next(stream, None)):  # its end may be what is ready
             try:
-                answer = self.ray.get(next(stream))
+                answer = self.ray.get(reference)
             except errors.RayTaskError as error:
                 raise error.cause if isinstance(error.cause, UserError) else error from None
             except errors.RayError as error:
@@ -232,6 +232,7 @@ class _Cluster:
                 yield task, answer
                 task.unit = replace(task.unit, seeds=task.unit.seeds[1:])
         if stream.is_finished():
+            assert not task.unit.seeds, "a task has ended without an answer for each of its seeds"
             del running[stream]
 
     def _meet(self, machine: Mapping[str, Any]) -> None:
