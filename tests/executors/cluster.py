@@ -60,7 +60,7 @@ def cluster(*cpus: int, **environment: str) -> Iterator[Cluster]:
             started = processes(new.process.pid)
         finally:
             new.process.communicate()
-            left = psutil.wait_procs(started, timeout=20)[1]
+            left = [each for each in psutil.wait_procs(started, timeout=20)[1] if _runs(each)]
             for process in left:
                 process.kill()
         assert not left, left
@@ -71,6 +71,13 @@ def processes(parent: int) -> list[psutil.Process]:
         return psutil.Process(parent).children(recursive=True)
     except psutil.NoSuchProcess:
         return []
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE  # of a killed parent, where no system process buries them
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _title(process: psutil.Process) -> str:
