@@ -242,8 +242,3 @@ def check_modes(arguments: argparse.Namespace) -> None:
         )
     if arguments.address and arguments.executor != "ray":
         raise UserError(f"--address {arguments.address} needs --executor ray: it names a cluster (docs/cluster.md).")
-    if arguments.executor == "ray" and arguments.trial_timeout is not None:
-        raise UserError(
-            f"--trial-timeout {arguments.trial_timeout:g} is not kept with --executor ray: a task holds several "
-            "trials, and ending it ends them all.\nLeave it out, or use --executor processes."
-        )

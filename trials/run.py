@@ -221,8 +221,8 @@ class _Driver:
             trials = max(trials, ROUND * len(self.keys))
         workers, rounds = processes.choose_workers(asked, trials, self.samples), itertools.chain([first], later)
         if settings.executor == "ray":
-            where = settings.address, settings.workers, settings.sources
-            ray.run(rounds, self.samples, settings.device, self, *where)
+            how = settings.workers, settings.sources, settings.trial_timeout
+            ray.run(rounds, self.samples, settings.device, self, settings.address, *how)
         elif self._inline(first, workers):
             inline.run(rounds, self.samples, settings.device, self)
         else:

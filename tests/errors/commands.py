@@ -134,9 +134,6 @@ COMMANDS = [
     told("--experiment iris_hidden_units --executor ray --address 127.0.0.1:1", "127.0.0.1:1", "refused", "ray start"),
     told("--experiment iris_hidden_units --executor ray --address ray://h:1", "'ray://h:1'", "auto or HOST:PORT"),
     told("--experiment iris_hidden_units --address auto", "--address auto", "--executor ray"),
-    told(
-        "--experiment iris_hidden_units --executor ray --trial-timeout 5", "--trial-timeout 5", "--executor processes"
-    ),
     Case(mock.patch.dict(sys.modules, {"ray": None})(cluster._installed), ("ray", "requirements-ray.txt")),
     Case(lambda: cluster.places([], "gpu"), ("0 nodes", "0 GPUs", "ray start")),
     Case(lambda: cluster.check_versions("n1", {}, {"keras": "3"}), ("n1", "keras none instead of 3", "Install")),

@@ -58,7 +58,7 @@ def connected(address: str) -> Iterator[Any]:
     error = outcome[0] if outcome else TimeoutError(f"no answer within {PATIENCE:g} s")
     if error is not None:
         raise UserError(
-            f"There is no Ray cluster to train on at --address {address}: {first_line(error)}.\n"
+            f"There is no Ray cluster to train on at --address {address}: {first_line(error).rstrip('.')}.\n"
             "Start one with `ray start --head`, and run this command on one of its machines (docs/cluster.md)."
         ) from error
     try:

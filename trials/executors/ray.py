@@ -1,13 +1,14 @@
 """Trains on a Ray cluster that exists already: each task is a few trials of one configuration, on one CPU.
 
 Tasks stream their results to the driver, which alone writes. Ray retries nothing here: it would train again what the
-driver has. What a task had not reported when its worker or node was lost is asked for once more, in halves, so that a
-trial which ends its worker each time is soon alone and is reported as failed.
+driver has. What a task had not reported when its worker or node was lost, or when a trial took too long, is asked for
+once more, in halves, so that a trial which ends its worker or hangs each time is soon alone and is reported as such.
 """
 
 import itertools
 import os
 import pickle
+import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from trials.executors.checked import Checked, checked
 from trials.executors.cluster import Machines, check_versions, connected, look, places, versions
 from trials.executors.listener import Listener
 from trials.executors.processes import ATTEMPTS, check_deaths
-from trials.executors.workers import Died
+from trials.executors.workers import Died, Overdue
 from trials.sources import helpers, load_source
 
 TASK_STEPS = 10_000
@@ -86,17 +87,17 @@ def _answer(setup: _Setup, samples: Samples, check: bool, pickled: bytes) -> Ite
 # --- in the driver -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Lost:
-    """What a task had not answered when its worker or node was gone."""
-
-    how: str
-
-
 @dataclass
 class _Task:
+    """What was asked of the cluster and has not been answered yet."""
+
     unit: Unit
     host: str = ""
+    heard: float | None = None
+    "When it last answered; None while its worker gets ready."
+
+    def overdue(self, limit: float | None) -> bool:
+        return bool(limit and self.heard and time.monotonic() - self.heard > limit)
 
 
 def run(
@@ -107,15 +108,17 @@ def run(
     address: str,
     workers: str | int,
     sources: Mapping[str, tuple[str, str]],
+    limit: float | None = None,
 ) -> None:
     """Checks every model in the cluster, then trains round after round of units there, reporting as trials end.
 
-    At most `workers` tasks run at once, by default as many as the cluster has CPUs (on 'gpu': GPUs).
+    At most `workers` tasks run at once, by default as many as the cluster has CPUs (on 'gpu': GPUs). A trial that
+    takes longer than `limit` seconds is reported as timeout.
     Raises UserError where the cluster cannot be reached, cannot train, or has other versions than this machine.
     """
     device = "gpu" if device == "gpu" else "cpu"
     with connected(address) as ray:
-        cluster = _Cluster(ray, samples, device, listener, workers, sources)
+        cluster = _Cluster(ray, samples, device, listener, workers, sources, limit)
         known: Checked = {}
         for units in rounds:
             started = bool(known)
@@ -150,8 +153,9 @@ class _Cluster:
         listener: Listener,
         workers: str | int,
         sources: Mapping[str, tuple[str, str]],
+        limit: float | None = None,
     ) -> None:
-        self.ray, self.device, self.listener, self.workers = ray, device, listener, workers
+        self.ray, self.device, self.listener, self.workers, self.limit = ray, device, listener, workers, limit
         self.samples = len(samples.y)
         self.machines = Machines()
         nodes = places(ray.nodes(), device)
@@ -167,12 +171,12 @@ class _Cluster:
         waiting, deaths = deque(replace(unit, seeds=unit.seeds[:1]) for unit in units), Counter[int]()
         sound: list[Unit] = []
         for task, answer in self._answers(waiting, check=True):
-            if isinstance(answer, _Lost):
+            if isinstance(answer, Died):
                 deaths[task.unit.index] += 1
-                check_deaths(task.unit, deaths[task.unit.index], Died(answer.how))
+                check_deaths(task.unit, deaths[task.unit.index], answer)
                 waiting.append(task.unit)
-            else:
-                sound.append(answer)
+            else:  # another seed may be well where this one hangs
+                sound.append(task.unit if isinstance(answer, Overdue) else answer)
         return sound
 
     def train(self, units: Sequence[Unit]) -> None:
@@ -180,24 +184,31 @@ class _Cluster:
         waiting = deque(task for unit in units for task in tasks(unit, self.samples))
         deaths = Counter[tuple[int, int]]()
         for task, answer in self._answers(waiting, check=False):
-            if not isinstance(answer, _Lost):
-                self._report(task, answer)
-                continue
-            unit, (trial, seed) = task.unit, task.unit.seeds[0]
+            if isinstance(answer, Died | Overdue):
+                result = self._after(task, answer, deaths)
+                if result is None:
+                    waiting.extendleft(reversed(halves(task.unit)))
+                    continue
+            else:
+                result = answer
+            self.listener.on_epochs(result.epochs)
+            self.listener.on_result(task.unit, result, task.host)
+
+    def _after(self, task: _Task, trouble: Died | Overdue, deaths: Counter[tuple[int, int]]) -> TrialResult | None:
+        """What a death or a hang makes of a trial: None where it is tried again, or was not alone."""
+        unit, (trial, seed) = task.unit, task.unit.seeds[0]
+        if isinstance(trouble, Overdue):
+            what = f"took longer than {self.limit:g} s (--trial-timeout)"
+            if len(unit.seeds) == 1:
+                return TrialResult(trial, seed, "timeout", error=f"it {what}", seconds=self.limit or 0.0)
+        else:
+            what = f"lost its worker in the cluster ({trouble.how})"
             deaths[unit.index, trial] += len(unit.seeds) == 1
             if deaths[unit.index, trial] == ATTEMPTS:
-                error = f"it lost its worker in the cluster ({answer.how}) {ATTEMPTS} times"
-                self._report(task, TrialResult(trial, seed, "failed", error=error))
-            else:
-                self.listener.on_message(
-                    f"{task.host or 'A node'} lost a worker ({answer.how}) that trained {unit.configuration.label}; "
-                    "what it had not finished starts again."
-                )
-                waiting.extendleft(reversed(halves(unit)))
-
-    def _report(self, task: _Task, result: TrialResult) -> None:
-        self.listener.on_epochs(result.epochs)
-        self.listener.on_result(task.unit, result, task.host)
+                return TrialResult(trial, seed, "failed", error=f"it {what} {ATTEMPTS} times")
+        label = f"{unit.configuration.label}, trial {trial}{' and later' if len(unit.seeds) > 1 else ''}"
+        self.listener.on_message(f"{label}, {what}; what had not finished starts again.")
+        return None
 
     def _answers(self, waiting: deque[Unit], check: bool) -> Iterator[tuple[_Task, Any]]:
         """What comes of the units that wait, which may become more meanwhile; few are asked for at a time."""
@@ -210,6 +221,9 @@ class _Cluster:
             ready, _ = self.ray.wait(list(running), num_returns=len(running), timeout=LOOK_SECONDS)
             for stream in ready:
                 yield from self._read(stream, running)
+            for stream in [stream for stream, task in running.items() if task.overdue(self.limit)]:
+                self.ray.cancel(stream, force=True)
+                yield running.pop(stream), Overdue()
             if not ready:
                 most = self._most()
 
@@ -223,8 +237,9 @@ class _Cluster:
                 raise error.cause if isinstance(error.cause, UserError) else error from None
             except errors.RayError as error:
                 del running[stream]
-                yield task, _Lost(type(error).__name__)
+                yield task, Died(type(error).__name__)
                 return
+            task.heard = time.monotonic()
             if isinstance(answer, dict):
                 task.host = answer["host"]
                 self._meet(answer)
