@@ -138,7 +138,7 @@ COMMANDS = [
     Case(lambda: cluster.places([], "gpu"), ("0 nodes", "0 GPUs", "ray start")),
     Case(lambda: cluster.check_versions("n1", {}, {"keras": "3"}), ("n1", "keras none instead of 3", "Install")),
     Case(lambda: cluster.look(SILENT, ["n1"]), ("host-of-n1", "lost", "ray stop")),
-    Case(lambda: _load({"own": ("own.py", "import nothing_such")}), ("own.py", "nothing_such", "installed")),
+    Case(lambda: _load({"own": ("own.py", "import nothing_such")}), ("own.py", "nothing_such", "Install packages")),
 ]
 
 FILES = [

@@ -130,7 +130,7 @@ def look(ray: Any, nodes: Sequence[str]) -> list[dict[str, Any]]:
         except ray.exceptions.RayError as error:
             (host,) = (each["NodeManagerHostname"] for each in ray.nodes() if each["NodeID"] == node)
             raise UserError(
-                f"The node {host} cannot train: {first_line(error)}.\n"
+                f"The node {host} cannot train: {first_line(getattr(error, 'cause', None) or error)}.\n"
                 "See `ray status`, or take it out of the cluster with `ray stop` there."
             ) from error
         check_versions(machine["host"], found, expected)

@@ -97,7 +97,7 @@ class _Task:
     "When it last answered; None while its worker gets ready."
 
     def overdue(self, limit: float | None) -> bool:
-        return bool(limit and self.heard and time.monotonic() - self.heard > limit)
+        return bool(limit and self.heard and self.unit.seeds and time.monotonic() - self.heard > limit)
 
 
 def run(
@@ -163,8 +163,9 @@ class _Cluster:
             self._meet(machine)
         setup = _Setup({**helpers(sources), **sources}, device, versions(), environment.GIVEN)
         self.shared = ray.put(setup), ray.put(samples)
+        # not as .options: a process that has had a GPU must end with its task, or it would keep it beside the next one
         resources = {"num_cpus": 1, "num_gpus": int(device == "gpu")}
-        self.task = ray.remote(_answer).options(num_returns="streaming", max_retries=0, **resources)
+        self.task = ray.remote(num_returns="streaming", max_retries=0, **resources)(_answer)
 
     def check(self, units: Sequence[Unit]) -> list[Unit]:
         """Every unit as it will be trained. Raises UserError where a model is wrong, or ends its worker each time."""
@@ -206,8 +207,9 @@ class _Cluster:
             deaths[unit.index, trial] += len(unit.seeds) == 1
             if deaths[unit.index, trial] == ATTEMPTS:
                 return TrialResult(trial, seed, "failed", error=f"it {what} {ATTEMPTS} times")
-        label = f"{unit.configuration.label}, trial {trial}{' and later' if len(unit.seeds) > 1 else ''}"
-        self.listener.on_message(f"{label}, {what}; what had not finished starts again.")
+        alone = f"{unit.configuration.label}, trial {trial},"
+        which = alone if len(unit.seeds) == 1 else f"Of the trials on {task.host or 'a node'} one"
+        self.listener.on_message(f"{which} {what}; what had not finished starts again.")
         return None
 
     def _answers(self, waiting: deque[Unit], check: bool) -> Iterator[tuple[_Task, Any]]:
@@ -237,7 +239,8 @@ class _Cluster:
                 raise error.cause if isinstance(error.cause, UserError) else error from None
             except errors.RayError as error:
                 del running[stream]
-                yield task, Died(type(error).__name__)
+                if task.unit.seeds:  # or it was lost after its last answer
+                    yield task, Died(type(error).__name__)
                 return
             task.heard = time.monotonic()
             if isinstance(answer, dict):
@@ -258,6 +261,5 @@ class _Cluster:
 
     def _most(self) -> int:
         """How many tasks are asked for at a time: twice what runs at once, so that no CPU waits for the driver."""
-        if self.workers != "auto":
-            return int(self.workers)
-        return 2 * sum(places(self.ray.nodes(), self.device).values())
+        there = sum(places(self.ray.nodes(), self.device).values())
+        return 2 * there if self.workers == "auto" else int(self.workers)
