@@ -67,9 +67,9 @@ def load_file(path: Path) -> tuple[types.ModuleType, str]:
 
 
 def helpers(sources: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
-    """Modules that users' files have imported from beside them, as `sources` has the files, those imported last first.
+    """Modules that users' files have imported from beside them, as `sources` has the files; packages are left out.
 
-    So each finds what it imports. Packages are not among them.
+    Python lists a module once it is loaded: each comes after those that it imports.
     """
     folders = {Path(path).parent.resolve() for path, _ in sources.values()}
     found = {}
@@ -78,7 +78,7 @@ def helpers(sources: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]
         path = Path(file).resolve() if file else PROJECT
         if name != "__main__" and name not in sources and path.parent in folders and path.stem == name:
             found[name] = (str(path), path.read_text(encoding="utf-8"))
-    return dict(reversed(found.items()))
+    return found
 
 
 def _where(error: BaseException, path: Path) -> str:
