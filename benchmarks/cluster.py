@@ -75,6 +75,7 @@ def sizes(unit: Unit, result: TrialResult, samples: Any) -> None:
     setup = executor._Setup({}, "cpu", versions(), {})
     for name, thing in {
         "a task of 100 seeds, sent": unit,
+        "a task of one seed, sent": replace(unit, seeds=unit.seeds[:1]),
         "a result of 10 recorded epochs, received": result,
         "what a node is sent once: samples": samples,
         "what a node is sent once: versions": setup,
