@@ -37,7 +37,7 @@ $(VENV)/installed: requirements.txt
 	  || { echo "The requirements could not be installed: no wheel for this platform, or no network ($(VENV)/install.log)."; exit 1; }
 	@touch $@
 
-$(VENV)/installed-test: requirements-test.txt requirements-jax.txt $(VENV)/installed
+$(VENV)/installed-test: requirements-test.txt requirements-jax.txt requirements-ray.txt $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
 	@touch $@
 

@@ -177,6 +177,7 @@ def run(arguments: argparse.Namespace) -> int:
             seed=arguments.seed,
             engine=arguments.engine,
             executor=arguments.executor,
+            address=arguments.address or "auto",
             workers=arguments.workers,
             trial_timeout=arguments.trial_timeout,
             device=arguments.device,

@@ -1,13 +1,14 @@
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import models
 from tests.conftest import ROOT
 from trials.errors import UserError
-from trials.sources import load_file, load_source, source_hash
+from trials.sources import helpers, load_file, load_source, source_hash
 
 
 @pytest.fixture(autouse=True)
@@ -268,3 +269,18 @@ def test_the_lenets_identity_covers_the_layers_of_pytorch(monkeypatch):
     monkeypatch.setattr(pytorch, "__loaded_text__", "MOMENTUM = 0.99\n", raising=False)
     changed = {name for name, builder in models.BUILDERS.items() if source_hash(builder) != before[name]}
     assert changed == {"lenet", "lenet5", "lenet5_batch_norm_dropout", "lenet5_regularized"}
+
+
+def test_modules_beside_a_users_file_are_sent_with_it_and_load_where_no_file_is(tmp_path, monkeypatch):
+    texts = {"own": "import beside", "beside": "from deeper import TWO", "deeper": "TWO = 2"}
+    files = {name: user_file(tmp_path, text, f"{name}.py") for name, text in texts.items()}
+    module, text = load_file(files["own"])
+    sent = helpers({module.__name__: (str(files["own"]), text)})
+    assert list(sent) == ["deeper", "beside"]  # what is imported comes first
+    for name in sent:
+        monkeypatch.delitem(sys.modules, name)
+    for path in files.values():
+        path.unlink()
+    for name, (file, source) in sent.items():
+        load_source(name, Path(file), source)
+    assert sys.modules["beside"].TWO == 2

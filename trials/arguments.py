@@ -65,6 +65,13 @@ def workers(text: str) -> str | int:
     return text if text == "auto" else whole(1)(text)
 
 
+def address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if text != "auto" and not (host and "/" not in host and port.isdecimal() and 0 < int(port[:6]) < 2**16):
+        raise argparse.ArgumentTypeError(f"must be auto or HOST:PORT, as 10.0.0.1:6379. Received: '{text}'")
+    return text
+
+
 def parser() -> Parser:
     """Every option, grouped for --help."""
     new = Parser(
@@ -142,8 +149,22 @@ def parser() -> Parser:
         default="auto",
         help="what trains (default auto: graph; vmap with KERAS_BACKEND=jax, or on a GPU where JAX can use it)",
     )
-    how.add_argument("--executor", choices=("auto", "inline", "processes"), default="auto", help="where trials run")
-    how.add_argument("--workers", type=workers, default="auto", metavar="N|auto", help="worker processes")
+    how.add_argument(
+        "--executor", choices=("auto", "inline", "processes", "ray"), default="auto", help="where trials run"
+    )
+    how.add_argument(
+        "--address",
+        type=address,
+        metavar="auto|HOST:PORT",
+        help="with --executor ray: the cluster (default auto: that of this machine)",
+    )
+    how.add_argument(
+        "--workers",
+        type=workers,
+        default="auto",
+        metavar="N|auto",
+        help="worker processes, or tasks of a cluster at once",
+    )
     how.add_argument(
         "--trial-timeout",
         type=seconds,
@@ -222,3 +243,5 @@ def check_modes(arguments: argparse.Namespace) -> None:
             f"--trial-timeout {arguments.trial_timeout:g} cannot be kept with --executor inline: what hangs in this "
             "process cannot be ended alone.\nLeave --executor out, or use --executor processes."
         )
+    if arguments.address and arguments.executor != "ray":
+        raise UserError(f"--address {arguments.address} needs --executor ray: it names a cluster (docs/cluster.md).")

@@ -37,6 +37,8 @@ class Settings:
     seed: int = 0
     engine: str = "auto"
     executor: str = "auto"
+    address: str = "auto"
+    "Of the Ray cluster."
     workers: str | int = "auto"
     trial_timeout: float | None = None
     "Seconds after which a trial is ended."
@@ -123,6 +125,8 @@ class _Driver:
         self.number = self.settings.until.unfinished() if self.settings.until is not None else ""
         "Why there are so many trials, where their number was not declared."
         self.trained = 0
+        self.machines: Sequence[Mapping[str, Any]] = ()
+        "Those of a cluster."
 
     def prepare(self) -> None:
         """Reads the data and the results folder, and finds what is missing."""
@@ -130,7 +134,8 @@ class _Driver:
         from trials.keys import configuration_key
         from trials.store import Folder
 
-        environment.check_device(self.settings.device)
+        if self.settings.executor != "ray":  # whose GPUs are elsewhere
+            environment.check_device(self.settings.device)
         data = self.experiment.data
         self.samples = datasets.load(data, self.settings.data_directory, self.settings.base)
         header = _header(self.changed, self.settings, self.samples, datasets.declaration(data))
@@ -208,7 +213,7 @@ class _Driver:
         return units
 
     def _execute(self, first: list[Any], later: Iterator[list[Any]]) -> None:
-        from trials.executors import inline, processes
+        from trials.executors import inline, processes, ray
 
         settings = self.settings
         gpus = backend.gpus(settings.device)
@@ -219,7 +224,10 @@ class _Driver:
         if settings.until is not None:  # a resumed round may lack a few trials; those to come will not
             trials = max(trials, ROUND * len(self.keys))
         workers, rounds = processes.choose_workers(asked, trials, self.samples), itertools.chain([first], later)
-        if self._inline(first, workers):
+        if settings.executor == "ray":
+            how = settings.workers, settings.sources, settings.trial_timeout
+            ray.run(rounds, self.samples, settings.device, self, settings.address, *how)
+        elif self._inline(first, workers):
             inline.run(rounds, self.samples, settings.device, self)
         else:
             limit = settings.trial_timeout
@@ -256,11 +264,14 @@ class _Driver:
     def on_epochs(self, count: int) -> None:
         self.progress.epochs(count)
 
-    def on_result(self, unit: Any, result: Any) -> None:
+    def on_machines(self, machines: Sequence[Mapping[str, Any]]) -> None:
+        self.machines = machines
+
+    def on_result(self, unit: Any, result: Any, host: str = "") -> None:
         from trials.journal import Record
 
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        self.folder.add(Record(self.keys[unit.index], result, now, platform.node()))
+        self.folder.add(Record(self.keys[unit.index], result, now, host or platform.node()))
         self.trained += 1
         self.progress.trial(unit.configuration.protocol.epochs - result.epochs)
         if "fallback" in result.notes:
@@ -324,6 +335,7 @@ class _Driver:
             **self.folder.header,
             "executor": self.settings.executor,
             "workers": self.settings.workers,
+            "cluster": self.machines,
             "builders": {variant.name: _builder(variant.builder) for variant in self.experiment.variants},
             **environment.decisive(),
             "messages": self.messages,

@@ -7,7 +7,7 @@ import inspect
 import re
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,21 @@ def load_file(path: Path) -> tuple[types.ModuleType, str]:
         raise UserError(
             f"The file {path} failed while it was loaded: {first_line(error)}{_where(error, path)}."
         ) from error
+
+
+def helpers(sources: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """Modules that users' files have imported from beside them, as `sources` has the files; packages are left out.
+
+    Python lists a module once it is loaded: each comes after those that it imports.
+    """
+    folders = {Path(path).parent.resolve() for path, _ in sources.values()}
+    found = {}
+    for name, module in list(sys.modules.items()):
+        file = _unloaded(module).get("__file__") if isinstance(module, types.ModuleType) else None
+        path = Path(file).resolve() if file else PROJECT
+        if name != "__main__" and name not in sources and path.parent in folders and path.stem == name:
+            found[name] = (str(path), path.read_text(encoding="utf-8"))
+    return found
 
 
 def _where(error: BaseException, path: Path) -> str:

@@ -1,7 +1,13 @@
 """Mistakes on the command line and in users' files, and machines that lack something."""
 
+import sys
+from types import SimpleNamespace
+from unittest import mock
+
 from tests.errors.case import Case, own, told
 from trials import backend, environment, sources
+from trials.executors import cluster
+from trials.executors.ray import _load
 
 DEEP = """
 def deep():
@@ -11,6 +17,16 @@ def deep():
     return Own(name="deep")
 """
 SHARING = own("experiment()")["own.py"] + "import shared"
+
+
+class SilentError(Exception):
+    """What Ray raises for a node that does not answer."""
+
+
+SILENT = mock.MagicMock(
+    exceptions=SimpleNamespace(RayError=SilentError), get=mock.Mock(side_effect=SilentError("lost"))
+)
+SILENT.nodes.return_value = [{"NodeID": "n1", "NodeManagerHostname": "host-of-n1"}]
 COMMANDS = [
     told("--trails 3", "--trails", "--help"),
     told("--experiment iris_hiden_units", "'iris_hiden_units'", "Did you mean 'iris_hidden_units'?"),
@@ -130,6 +146,14 @@ COMMANDS = [
         patches={"trials.backend._installed": lambda name: name != "jax"},
     ),
     told("--experiment iris_hidden_units --engine vmap --trial-timeout 5", "--trial-timeout 5", "--engine fit"),
+    told("--experiment iris_hidden_units --executor ray --address 127.0.0.1:1", "127.0.0.1:1", "refused", "ray start"),
+    told("--experiment iris_hidden_units --executor ray --address ray://h:1", "'ray://h:1'", "auto or HOST:PORT"),
+    told("--experiment iris_hidden_units --address auto", "--address auto", "--executor ray"),
+    Case(mock.patch.dict(sys.modules, {"ray": None})(cluster._installed), ("ray", "requirements-ray.txt")),
+    Case(lambda: cluster.places([], "gpu"), ("0 nodes", "0 GPUs", "ray start")),
+    Case(lambda: cluster.check_versions("n1", {}, {"keras": "3"}), ("n1", "keras none instead of 3", "Install")),
+    Case(lambda: cluster.look(SILENT, ["n1"]), ("host-of-n1", "lost", "ray stop")),
+    Case(lambda: _load({"own": ("own.py", "import nothing_such")}), ("own.py", "nothing_such", "Install packages")),
 ]
 
 FILES = [

@@ -1,7 +1,7 @@
 """What an executor tells the driver."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from trials.engines.results import TrialResult, Unit
 
@@ -18,8 +18,11 @@ class Listener(Protocol):
     def on_epochs(self, count: int) -> None:
         """So many more epochs are trained."""
 
-    def on_result(self, unit: Unit, result: TrialResult) -> None:
-        """A trial has ended."""
+    def on_result(self, unit: Unit, result: TrialResult, host: str = "") -> None:
+        """A trial has ended; `host` names its machine where that is not the driver's."""
+
+    def on_machines(self, machines: Sequence[Mapping[str, Any]]) -> None:
+        """The machines that train, one entry a kind of processor, where they are not the driver's."""
 
     def on_message(self, text: str) -> None:
         """Something the user should know, in one line."""

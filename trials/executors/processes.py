@@ -214,7 +214,7 @@ def _check_all(units: Sequence[Unit], team: Sequence[Worker], limit: float | Non
             unit = asked.pop(worker)
             if isinstance(outcome, Died):
                 deaths[unit.index] += 1
-                _check_deaths(unit, deaths[unit.index], outcome)
+                check_deaths(unit, deaths[unit.index], outcome)
                 listener.on_message(
                     f"A worker process ended ({outcome.how}) while {_label(unit)} was built; once more."
                 )
@@ -224,7 +224,8 @@ def _check_all(units: Sequence[Unit], team: Sequence[Worker], limit: float | Non
     return sound
 
 
-def _check_deaths(unit: Unit, count: int, death: Died) -> None:
+def check_deaths(unit: Unit, count: int, death: Died) -> None:
+    """Raises UserError where a model has ended its worker too often while it was built."""
     if count == ATTEMPTS:
         raise UserError(
             f"A worker process ended ({death.how}) each time that the model of {_label(unit)} was built.\n"
