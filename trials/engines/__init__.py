@@ -20,7 +20,7 @@ from trials.splits import Parts, check_classes, split
 
 ENGINES = {
     "graph": "an epoch is one TensorFlow graph call, traced once for all seeds (default)",
-    "vmap": "all seeds at the same time in one compiled program, Keras on JAX: for a GPU, or very small networks",
+    "vmap": "all seeds at the same time in one compiled program, Keras on JAX: made for a GPU",
     "fit": "Keras's own fit, trial by trial: slow, the oracle for the others",
 }
 
