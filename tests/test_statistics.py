@@ -11,6 +11,7 @@ from statsmodels.stats.multitest import multipletests
 
 from trials.statistics import (
     PAIRED,
+    RESAMPLES,
     SUFFIXES,
     bca_interval,
     binomial_standard_error,
@@ -101,6 +102,15 @@ def test_the_bootstrap_interval_is_scipys_up_to_its_resampling():
     found = bca_interval(SKEWED)
     other = stats.bootstrap((SKEWED,), np.mean, n_resamples=50_000, method="BCa", rng=np.random.default_rng(7))
     assert found == pytest.approx(tuple(other.confidence_interval), abs=0.002)
+
+
+@given(st.lists(st.integers(0, 30), min_size=10, max_size=40).filter(lambda values: len(set(values)) > 1))
+@settings(max_examples=30, deadline=None)
+def test_the_bootstrap_interval_is_scipys_of_the_same_resamples(values):
+    x = np.array(values) / 30
+    theirs = stats.bootstrap((x,), np.mean, n_resamples=RESAMPLES, method="BCa", rng=np.random.default_rng(0))
+    interval = theirs.confidence_interval
+    assert bca_interval(x) == pytest.approx((interval.low, interval.high), rel=1e-12, abs=1e-12)
 
 
 def test_the_bootstrap_interval_repeats_and_follows_the_skew():
