@@ -216,14 +216,11 @@ class _Driver:
         from trials.executors import inline, processes, ray
 
         settings = self.settings
-        gpus = backend.gpus(settings.device)
-        asked = (
-            max(1, len(gpus)) if settings.workers == "auto" and (gpus or settings.device == "gpu") else settings.workers
-        )
         trials = sum(len(unit.seeds) for unit in first)
         if settings.until is not None:  # a resumed round may lack a few trials; those to come will not
             trials = max(trials, ROUND * len(self.keys))
-        workers, rounds = processes.choose_workers(asked, trials, self.samples), itertools.chain([first], later)
+        rounds = itertools.chain([first], later)
+        workers = processes.choose_workers(settings.workers, trials, self.samples, settings.device)
         if settings.executor == "ray":
             how = settings.workers, settings.sources, settings.trial_timeout
             ray.run(rounds, self.samples, settings.device, self, settings.address, *how)
@@ -249,10 +246,9 @@ class _Driver:
 
         self.folder.begin(device)
         self._tell(self.folder.news())
-        if self.settings.engine == "auto" and (device, backend.current()) != ("cpu", backend.DEFAULT):
-            self._tell(
-                [f"The {backend.engine_of('auto')} engine trains, Keras on {backend.current()}, on the {device}."]
-            )
+        engine, on = backend.engine_of(self.settings.engine), backend.current()
+        if self.settings.engine == "auto" and (device, on) != ("cpu", backend.DEFAULT):
+            self._tell([f"The {engine} engine trains, Keras on {on}, on the {device}."])
         self.earlier = run_record.earlier_runs(self.folder.path)
         self._write_run_record()
         self.progress = Progress(self.settings.quiet)

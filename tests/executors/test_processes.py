@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from experiments import EXPERIMENTS
+from trials import backend
 from trials.datasets import Samples
 from trials.engines.results import TrialResult, Unit
 from trials.executors import processes
@@ -76,6 +77,25 @@ def test_nothing_is_taken_that_would_not_pay(piece):
     assert dealing._steal() is None
 
 
+def test_what_one_program_trains_stays_with_one_worker(monkeypatch):
+    """Learning rates share a program, widths do not."""
+    swept = dataclasses.replace(EXPERIMENT, sweep={"units": (4, 8), "learning_rate": (0.1, 0.2)})
+    pairs = ((1, 0), (2, 1))
+    units = [Unit(index, each, pairs, "vmap") for index, each in enumerate(swept.configurations())]
+    assert [unit.configuration.values["units"] for unit in units] == [4, 4, 8, 8]
+    pieces = _pieces(units, 8)
+    assert [(piece.unit.index, [unit.index for unit in piece.later]) for piece in pieces] == [(0, [1]), (2, [3])]
+    dealing, piece = schedule(), pieces[0]
+    piece.seconds, dealing.pieces["a worker"] = 60.0, piece
+    assert dealing._steal() is None
+    followed = []
+    for trial in (1, 2, 1, 2):
+        followed.append((piece.unit.index, trials(piece)))
+        piece.finish(TrialResult(trial, trial - 1, "ok", seconds=1.0))
+    assert followed == [(0, [1, 2]), (0, [2]), (1, [1, 2]), (1, [2])]
+    assert (piece.unit.seeds, piece.later) == ((), ())
+
+
 def test_workers_are_bounded_by_cores_memory_and_trials(monkeypatch):
     samples = Samples(np.zeros((10, 4), np.float32), np.zeros(10, np.int32), 0, 2)
     monkeypatch.setattr(processes.environment, "cores", lambda: 8)
@@ -83,6 +103,12 @@ def test_workers_are_bounded_by_cores_memory_and_trials(monkeypatch):
     assert choose_workers("auto", 3, samples) == 3
     assert choose_workers("auto", 30, samples) == 8
     assert choose_workers(5, 3, samples) == 5
+    assert choose_workers("auto", 30, samples, "gpu") == 1  # not one that the system shows
+    monkeypatch.setattr(backend, "gpus", lambda device: ["0", "1", "2"])
+    assert choose_workers("auto", 30, samples, "gpu") == 3
+    assert choose_workers("auto", 2, samples, "gpu") == 2
+    assert choose_workers(5, 30, samples, "gpu") == 5
+    monkeypatch.setattr(backend, "gpus", lambda device: [])
     monkeypatch.setattr(processes.environment, "available_memory", lambda: 3 * processes.WORKER_BYTES)
     assert choose_workers("auto", 30, samples) == 2
     monkeypatch.setattr(processes.environment, "available_memory", lambda: 0)

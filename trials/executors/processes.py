@@ -33,10 +33,13 @@ LOOK_SECONDS = 0.5
 "How often the progress bar and the limit of a trial are looked at."
 
 
-def choose_workers(asked: str | int, trials: int, samples: Samples) -> int:
-    """How many workers for so many trials: as many as asked, or cores, memory and work allow."""
+def choose_workers(asked: str | int, trials: int, samples: Samples, device: str = "cpu") -> int:
+    """How many workers for so many trials: as many as asked; else one a GPU, or as cores, memory and work allow."""
     if asked != "auto":
         return int(asked)
+    gpus = len(backend.gpus(device))
+    if gpus or device == "gpu":
+        return max(1, min(gpus, trials))
     need = WORKER_BYTES + 3 * samples.x.nbytes
     fitting = environment.available_memory() // need
     return int(max(1, min(environment.cores(), fitting, trials)))
