@@ -153,7 +153,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.trial_timeout is not None and backend.engine_of(arguments.engine) == "vmap":
         raise UserError(
             f"--trial-timeout {arguments.trial_timeout:g} cannot be kept by the vmap engine, which trains all seeds at "
-            "the same time.\nLeave it out, or use --engine fit."
+            "the same time.\nLeave it out, or use --engine graph or fit."
         )
     chosen = []
     for name in arguments.experiment:
@@ -185,7 +185,7 @@ def run(arguments: argparse.Namespace) -> int:
             quiet=arguments.quiet,
             save_weights=arguments.save_weights,
             until=until,
-            command=("python", *sys.argv),
+            command=(*backend.given(), "python", *sys.argv),
             **extra,
         )
         if arguments.dry_run:
@@ -224,7 +224,7 @@ def stopped(code: int) -> int:
     """Says, once, how a run goes on; --fresh would begin anew."""
     if not _SAYING.acquire(blocking=False):
         return code
-    again = shlex.join(["python", *(word for word in sys.argv if word != "--fresh")])
+    again = shlex.join([*backend.given(), "python", *(word for word in sys.argv if word != "--fresh")])
     running = any(word.partition("=")[0] == "--experiment" for word in sys.argv)
     kept = f" What is done is kept; this continues:\n  {again}" if running else ""
     print(f"Stopped.{kept}", file=sys.stderr)

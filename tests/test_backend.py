@@ -17,12 +17,12 @@ def machine(monkeypatch):
     """A machine with so many GPUs and these packages; nothing is asked for in the environment."""
 
     def with_(gpus=0, packages=("tensorflow", "jax", "jaxlib"), **given):
-        for name in ("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES"):
+        for name in ("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS"):
             monkeypatch.setenv(name, "")
             monkeypatch.delenv(name)
         for name, value in given.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(backend, "gpu_nodes", lambda: [f"/dev/nvidia{number}" for number in range(gpus)])
+        monkeypatch.setattr(backend, "gpu_nodes", lambda: [f"/dev/nvidia{number + 3}" for number in range(gpus)])
         monkeypatch.setattr(backend, "_installed", lambda package: package in packages)
 
     return with_
@@ -38,6 +38,9 @@ CUDA = ("tensorflow", "jax", "jaxlib", "jax-cuda12-plugin")
         ("auto", "gpu", {"gpus": 1}, "tensorflow"),  # JAX as it is installed here knows no GPU
         ("auto", "auto", {"gpus": 1, "packages": CUDA}, "jax"),
         ("auto", "cpu", {"gpus": 1, "packages": CUDA}, "tensorflow"),
+        ("auto", "auto", {"gpus": 1, "packages": CUDA, "CUDA_VISIBLE_DEVICES": "-1"}, "tensorflow"),
+        ("auto", "auto", {"gpus": 1, "packages": CUDA, "JAX_PLATFORMS": "cpu"}, "tensorflow"),
+        ("auto", "auto", {"KERAS_BACKEND": ""}, "tensorflow"),
         ("graph", "gpu", {"gpus": 1, "packages": CUDA}, "tensorflow"),
         ("fit", "gpu", {"gpus": 1, "packages": CUDA}, "tensorflow"),
         ("vmap", "cpu", {}, "jax"),
@@ -110,6 +113,23 @@ print(json.dumps({
     "settings": [keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format()],
 }))
 """
+
+
+FIRST = """
+import json, os
+import keras
+from trials.environment import prepare_process
+device = prepare_process("cpu")
+import jax
+print(json.dumps([os.environ["NPROC"], jax.config.jax_platforms, jax.config.jax_default_matmul_precision]))
+"""
+
+
+def test_a_file_that_imports_keras_first_changes_nothing():
+    given = {**ENVIRONMENT, "KERAS_BACKEND": "jax"}
+    done = subprocess.run([sys.executable, "-c", FIRST], cwd=ROOT, env=given, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == ["1", "cpu", "highest"]
 
 
 def test_on_jax_tensorflow_is_not_loaded_and_a_trial_has_one_thread(tmp_path):

@@ -15,13 +15,15 @@ PACKAGES = MappingProxyType({"tensorflow": ("tensorflow",), "jax": ("jax", "jaxl
 INSTALLED_BY = {"tensorflow": "requirements.txt (Python 3.11 to 3.13)", "jax": "requirements-jax.txt"}
 ENGINES = {"tensorflow": "graph", "jax": "vmap"}
 "By backend, the engine that trains unless another is asked for; it runs on no other backend."
+GIVEN = os.environ.get("KERAS_BACKEND") or None
+"What this process was started with."
 GPU_NODES = ("nvidia[0-9]*", "kfd", "dxg")
 CUDA_PLUGINS = ("jax-cuda12-plugin", "jax-cuda13-plugin")
 
 
 def current() -> str:
     """The backend that this process imports Keras with, or did."""
-    return os.environ.get("KERAS_BACKEND", DEFAULT)
+    return os.environ.get("KERAS_BACKEND") or DEFAULT
 
 
 def use(name: str) -> None:
@@ -36,6 +38,8 @@ def choose(engine: str, device: str) -> None:
     That is JAX where it can train on a GPU, and TensorFlow. Raises UserError where these contradict each other.
     """
     given = os.environ.get("KERAS_BACKEND")
+    if given:
+        check_installed(given)
     needed = next((backend for backend, fastest in ENGINES.items() if fastest == engine), None)
     if given and needed and given != needed:
         raise UserError(
@@ -50,10 +54,12 @@ def gpus(device: str) -> list[str]:
     """The GPUs that workers share out where trials run on `device`: as CUDA_VISIBLE_DEVICES names them."""
     if device == "cpu" or (device == "auto" and not (current() == "jax" and _jax_has_a_gpu())):
         return []
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if given is not None:
-        return [name.strip() for name in given.split(",") if name.strip() not in ("", "-1")]
-    return [node.removeprefix("/dev/nvidia") for node in gpu_nodes() if node.startswith("/dev/nvidia")]
+    return _visible()
+
+
+def given() -> tuple[str, ...]:
+    """What stands ahead of this command where its backend was asked for by the variable."""
+    return (f"KERAS_BACKEND={GIVEN}",) if GIVEN else ()
 
 
 def engine_of(asked: str) -> str:
@@ -80,8 +86,18 @@ def gpu_nodes() -> list[str]:
     return sorted(found) if sys.platform == "linux" else []
 
 
+def _visible() -> list[str]:
+    """CUDA counts the GPUs that a container shows from 0, whatever their files are called."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1")]
+    shown = [node for node in gpu_nodes() if "kfd" not in node]
+    return [str(number) for number in range(len(shown))]
+
+
 def _jax_has_a_gpu() -> bool:
-    return bool(gpu_nodes()) and any(map(_installed, CUDA_PLUGINS))
+    allowed = os.environ.get("JAX_PLATFORMS", "") in ("", "cuda", "gpu")
+    return allowed and bool(_visible()) and bool(gpu_nodes()) and any(map(_installed, CUDA_PLUGINS))
 
 
 def _installed(package: str) -> bool:

@@ -1,6 +1,7 @@
 """What runs where: frameworks imported quietly, one thread a trial, and the record of it all."""
 
 import contextlib
+import functools
 import gc
 import importlib.metadata
 import os
@@ -15,11 +16,11 @@ from types import ModuleType
 from typing import Any
 
 from trials import backend
-from trials.errors import UserError
+from trials.errors import UserError, first_line
 
 BANNER = re.compile(rb"WARNING: All log messages before absl|[IWEF]\d{4} |To enable the following instructions|\s*$")
 PACKAGES = ("keras", "numpy", "scikit-learn", "pandas", "scipy")
-LIBRARIES = re.compile(r"pillow|nvidia[-_](cublas|cuda|cudnn|nccl).*")
+LIBRARIES = re.compile(r"pillow|nvidia[-_](cublas|cuda|cudnn|nccl).*|jax[-_]cuda.*")
 "Other packages that decide numbers: how images are resized, a GPU's kernels."
 FEATURES = re.compile(r"(sse4|avx|fma|f16c|amx|asimd|sve|bf16|i8mm).*")
 "Flags of a processor by which libraries select their kernels."
@@ -27,9 +28,9 @@ VARIABLES = (
     "CUDA_VISIBLE_DEVICES",
     "CUBLAS_WORKSPACE_CONFIG",
     "DNNL_MAX_CPU_ISA",
-    "JAX_DEFAULT_MATMUL_PRECISION",
+    "JAX_DEFAULT_PRNG_IMPL",
     "JAX_ENABLE_X64",
-    "KERAS_BACKEND",
+    "JAX_THREEFRY_PARTITIONABLE",
     "MKL_CBWR",
     "MKL_NUM_THREADS",
     "NPY_DISABLE_CPU_FEATURES",
@@ -47,6 +48,7 @@ VARIABLES = (
     "TF_NUM_INTRAOP_THREADS",
     "TF_XLA_FLAGS",
     "XLA_FLAGS",
+    "XLA_PYTHON_CLIENT_MEM_FRACTION",
 )
 "Environment variables that can change numbers."
 GIVEN = {name: os.environ[name] for name in VARIABLES if name in os.environ}
@@ -96,17 +98,14 @@ def absent(*packages: str) -> Iterator[None]:
             del sys.modules[package]
 
 
+@functools.cache
 def import_keras() -> ModuleType:
     """Keras on the current backend, without the banner, as every trial finds it.
 
-    The first import sets one thread an operation and the defaults of Keras, which a user's
+    The first call sets one thread an operation and the defaults of Keras, which a user's
     keras.json would change without a trace in any result; what an experiment's file sets later
     stays. Raises UserError where the backend is another than TensorFlow or JAX, or not installed.
     """
-    if "keras.src" in sys.modules:
-        import keras
-
-        return keras
     backend.check_installed()
     os.environ["KERAS_BACKEND"] = backend.current()
     keras = {"tensorflow": _on_tensorflow, "jax": _on_jax}[backend.current()]()
@@ -141,7 +140,7 @@ def _on_jax() -> ModuleType:
         import jax
         import keras
 
-        assert not keras.src.utils.module_utils.tensorflow.available  # now it stays so: seeding would import it
+        _ = keras.src.utils.module_utils.tensorflow.available  # looked up now, for seeding would import it
     jax.config.update("jax_default_matmul_precision", "highest")  # a GPU would round float32 to 10 bits
     return keras
 
@@ -163,6 +162,10 @@ def prepare_process(device: str) -> str:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
         os.environ["JAX_PLATFORMS"] = "cpu"
     import_keras()
+    if device == "cpu" and backend.current() == "jax":  # whoever imported it first
+        import jax
+
+        jax.config.update("jax_platforms", "cpu")
     found = device != "cpu" and _finds_a_gpu()
     if device == "gpu" and not found:
         name = backend.current()
@@ -176,7 +179,12 @@ def _finds_a_gpu() -> bool:
     if backend.current() == "jax":
         import jax
 
-        return any(device.platform == "gpu" for device in jax.devices())
+        try:
+            return any(device.platform == "gpu" for device in jax.devices())
+        except RuntimeError as error:
+            raise UserError(
+                f"JAX cannot start a GPU here: {first_line(error)[:200]}\nSee to its driver, or use --device cpu."
+            ) from error
     import tensorflow as tf
 
     return bool(tf.config.list_physical_devices("GPU"))
@@ -199,6 +207,16 @@ def available_memory() -> int:
         used = int(Path("/sys/fs/cgroup/memory.current").read_text())
         free = min(free, limit - used)
     return free
+
+
+def total_memory() -> int:
+    """Bytes of the machine, container limit respected: the same whatever else runs."""
+    import psutil
+
+    total = int(psutil.virtual_memory().total)
+    with contextlib.suppress(OSError, ValueError):
+        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return total
 
 
 def git_state(folder: Path) -> dict[str, Any]:
@@ -245,12 +263,12 @@ def libraries() -> dict[str, str]:
 def decisive() -> dict[str, Any]:
     """What may decide a trial's last bits beside versions, data and declaration; imports nothing.
 
-    `threads a trial` holds within and between operations. `op determinism` is TensorFlow's switch: on one
-    thread of a CPU a trial repeats without it. `environment variables` are those of `VARIABLES` that were set.
+    `threads a trial` holds within and between operations. `op determinism` is TensorFlow's switch, or XLA's for a
+    GPU: on one thread of a CPU a trial repeats without. `environment variables` are those of `VARIABLES` that were set.
     """
     return {
         "threads a trial": THREADS,
-        "op determinism": False,
+        "op determinism": backend.current() == "jax",
         "environment variables": GIVEN,
         "libraries": libraries(),
         "machine": machine(),

@@ -10,6 +10,7 @@ import shlex
 import sys
 import textwrap
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -198,19 +199,28 @@ class _Driver:
 
     def _units(self, after: int = 0) -> list[Any]:
         """What is missing, of the trials after that one."""
-        from trials.engines.lanes import alike
         from trials.engines.results import Unit
 
         seeds = [pair for pair in self.experiment.seeds(self.settings.seed) if pair[0] > after]
         engine, keep = self.settings.engine, self.settings.save_weights
-        configurations = self.experiment.configurations()
+        lanes = self._lanes(ROUND if self.settings.until is not None else len(seeds))
         units = []
-        for index, configuration in enumerate(configurations):
+        for index, configuration in enumerate(self.experiment.configurations()):
             needed = self.folder.missing(configuration, seeds, keep)
             if needed:
-                lanes = len(seeds) * sum(alike(configuration, other) for other in configurations)
-                units.append(Unit(index, configuration, needed, engine, keep_weights=keep, lanes=lanes))
+                units.append(Unit(index, configuration, needed, engine, keep_weights=keep, lanes=lanes[index]))
         return units
+
+    def _lanes(self, trials: int) -> list[int]:
+        """By configuration, how many seeds a program is made for: whatever of them is done, so that it is the same."""
+        from trials.engines.lanes import program
+
+        configurations = self.experiment.configurations()
+        if backend.engine_of(self.settings.engine) != "vmap":
+            return [0] * len(configurations)
+        programs = [program(configuration) for configuration in configurations]
+        sharing = Counter(programs)
+        return [trials * sharing[each] for each in programs]
 
     def _execute(self, first: list[Any], later: Iterator[list[Any]]) -> None:
         from trials.executors import inline, processes, ray

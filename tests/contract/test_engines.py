@@ -12,7 +12,7 @@ import pytest
 from experiments import EXPERIMENTS
 from tests.contract import small_networks
 from trials import backend, datasets
-from trials.check.engines import fast_session, first_batches, side_by_side
+from trials.check.engines import fast_session, first_batches, precise, side_by_side
 from trials.engines import Trainer
 from trials.engines.fit import FitSession
 from trials.engines.results import Unit
@@ -118,21 +118,8 @@ class Engines:
 
 @pytest.fixture(scope="module", autouse=True)
 def precision(keras):
-    """JAX computes in double precision here: lanes and `fit` are other programs, of other rounding.
-
-    In single precision that flips a ReLU or a pooling's choice in one of some ten steps, by which a gradient changes
-    by per cents: too much to tell it from a mistake. With TensorFlow both engines run the very same kernels.
-    """
-    if backend.current() != "jax":
+    with precise():
         yield
-        return
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-    keras.config.set_floatx("float64")
-    yield
-    keras.config.set_floatx("float32")
-    jax.config.update("jax_enable_x64", False)
 
 
 @pytest.fixture(scope="module", params=[*zoo_cases(), *small_cases()], ids=lambda case: case.name)

@@ -9,7 +9,9 @@ from tests.conftest import on_jax
 from tests.contract import small_networks
 from trials import datasets
 from trials.engines import Trainer
+from trials.engines.lanes import Start, program
 from trials.engines.results import Unit
+from trials.errors import UserError
 from trials.experiment import Configuration, Data, Experiment, Protocol, Variant
 
 pytestmark = on_jax
@@ -22,11 +24,27 @@ def perceptron(*, input_shape, classes):
     return keras.Sequential([keras.Input(input_shape), keras.layers.Dense(8, "relu"), keras.layers.Dense(classes)])
 
 
+def batch_norm(*, input_shape, classes):
+    import keras
+
+    layers = [keras.layers.Dense(8), keras.layers.BatchNormalization(), keras.layers.Dense(classes)]
+    return keras.Sequential([keras.Input(input_shape), *layers])
+
+
 def moody(*, input_shape, classes):
     """Fails where its first weight comes out negative: for some seeds."""
     model = perceptron(input_shape=input_shape, classes=classes)
     if float(model.layers[0].kernel.numpy()[0, 0]) < 0:
         raise RuntimeError("not with these weights")
+    return model
+
+
+def half(*, input_shape, classes):
+    import keras
+
+    layers = [keras.layers.Dense(8, "relu", dtype="mixed_float16"), keras.layers.Dense(classes, dtype="float32")]
+    model = keras.Sequential([keras.Input(input_shape), *layers])
+    model.dtype_policy = keras.DTypePolicy("mixed_float16")
     return model
 
 
@@ -105,6 +123,14 @@ def test_learning_rates_are_compiled_once(monkeypatch):
     assert len(compiled) == 2  # one for each size of batches
 
 
+def test_learning_rates_of_a_scaled_loss_train_too():
+    """In half precision Keras wraps the optimizer; the rate is the inner one's."""
+    it = dataclasses.replace(experiment(sweep={"learning_rate": (0.01, 0.05)}), variants=(Variant("v", half),))
+    first, second = run(it)
+    assert {one.status for one in (*first, *second)} == {"ok"}
+    assert first[0].curve[-1].train_loss != second[0].curve[-1].train_loss
+
+
 def test_a_lane_that_diverges_leaves_the_others_alone():
     it = experiment(sweep={"learning_rate": (1e30, 0.01)})
     wild, calm = run(it, lanes=6)
@@ -142,31 +168,68 @@ def test_a_seed_that_fails_does_so_alone():
 def test_what_cannot_be_traced_over_lanes_is_said():
     (found,) = run(experiment(ordered))
     assert {one.status for one in found} == {"failed"}
-    assert "the vmap engine cannot train this" in found[0].error
+    for one in found:
+        assert one.error.startswith("the vmap engine cannot train this: Cannot `vmap` ordered IO callback")
+
+
+def test_what_lanes_cannot_train_is_found_before_training():
+    (unit,) = units(experiment(ordered))
+    with pytest.raises(UserError, match=r"cannot train v: Cannot `vmap` ordered"):
+        Trainer(datasets.load(IRIS)).check(unit)
+    checked = Trainer(datasets.load(IRIS)).check(dataclasses.replace(unit, engine="auto"))
+    assert (checked.engine, "vmap" in checked.reason) == ("fit", True)
+    (sound,) = units(experiment())
+    assert Trainer(datasets.load(IRIS)).check(sound) == sound
 
 
 def test_where_the_engine_is_to_be_chosen_it_goes_to_fit():
     (found,) = run(experiment(ordered), engine="auto")
     assert {(one.status, one.engine) for one in found} == {("ok", "fit")}
-    assert "vmap" in found[0].notes["fallback"] or "ordered" in found[0].notes["fallback"]
+    assert "ordered" in found[0].notes["fallback"]
+
+
+def test_what_cannot_be_trained_together_is_trained_apart(monkeypatch):
+    from trials.engines.vmap import VmapSession
+
+    original = VmapSession.train_epoch
+
+    def short_of_memory(session, orders, live):
+        if len(orders) > 1:
+            raise RuntimeError("RESOURCE_EXHAUSTED")
+        return original(session, orders, live)
+
+    monkeypatch.setattr(VmapSession, "train_epoch", short_of_memory)
+    (found,) = run(experiment())
+    assert [(one.status, one.notes) for one in found] == [("ok", {"lanes": 2})] * 3
 
 
 def test_lanes_are_as_many_as_memory_allows(monkeypatch):
     from trials.engines import vmap
 
-    needed = []
-    original = vmap._bytes
-    monkeypatch.setattr(vmap, "_bytes", lambda program: needed.append(original(program)) or needed[-1])
     seeds = tuple((seed + 1, seed) for seed in range(7))
     (free,) = run(experiment(), seeds)
     assert {one.notes["lanes"] for one in free} == {7}
-    monkeypatch.setattr(vmap, "_memory", lambda: (needed[0] - 1) / vmap.MEMORY)
+    needed = {}
+    original = vmap.VmapSession._lowered
+    monkeypatch.setattr(vmap, "_bytes", lambda program: needed["now"])
+    monkeypatch.setattr(
+        vmap.VmapSession, "_lowered", lambda it, size, parts: (needed.update(now=size), original(it, size, parts))[1]
+    )
+    monkeypatch.setattr(vmap, "_memory", lambda: 3 / vmap.MEMORY)
     (short,) = run(experiment(), seeds)
     assert {one.notes["lanes"] for one in short} == {3}
-    assert needed[1] == needed[0] > needed[2]
     assert [one.trial for one in short] == [1, 2, 3, 4, 5, 6, 7]
     for ours, theirs in zip(short, free, strict=True):
         assert ours.metrics["test_loss"] == pytest.approx(theirs.metrics["test_loss"], rel=1e-4)
+
+
+def test_a_program_is_made_anew_for_other_lanes():
+    """A folder that was extended holds trials of programs of several widths: each is trained again in its own."""
+    it = experiment()
+    trainer = Trainer(datasets.load(it.data))
+    for lanes in (4, 6, 4):
+        (found,) = trainer.run(units(it, SEEDS[:1], lanes=lanes)[0])
+        assert found.notes == {"lanes": lanes}
 
 
 def test_every_lane_of_resampled_data_has_its_own_split():
@@ -176,8 +239,9 @@ def test_every_lane_of_resampled_data_has_its_own_split():
     assert figures(together[1]) == figures(alone[0])
 
 
-def test_weights_of_a_lane_give_its_figures_again():
-    it = experiment()
+@pytest.mark.parametrize("builder", [perceptron, small_networks.dropout, batch_norm])
+def test_weights_of_a_lane_give_its_figures_again(builder):
+    it = experiment(builder)
     (found,) = run(it, keep_weights=True)
     assert len({one.weights_sha256 for one in found}) == 3
     trainer = Trainer(datasets.load(it.data))
@@ -187,17 +251,25 @@ def test_weights_of_a_lane_give_its_figures_again():
         assert (again.accuracy, again.loss) == (result.metrics["test_accuracy"], result.metrics["test_loss"])
 
 
-def test_alike_are_configurations_that_differ_in_a_constant_learning_rate_alone():
-    from trials.engines.lanes import alike
+def test_a_best_epoch_is_measured_once_for_all_lanes(monkeypatch):
+    from trials.engines.vmap import VmapSession
 
+    counted, original = [], VmapSession._changed
+    monkeypatch.setattr(VmapSession, "_changed", lambda session: (counted.append(1), original(session))[1])
+    it = experiment(select="validation_loss", epochs=4, learning_rate=0.2)
+    run(it, tuple((seed + 1, seed) for seed in range(8)))
+    assert len(counted) <= 1 + 4 + 1  # the start, four epochs, and the restored best ones
+
+
+def test_one_program_serves_what_differs_in_a_constant_learning_rate_alone():
     def one(**protocol) -> Configuration:
         return experiment(**protocol).configurations()[0]
 
-    assert alike(one(learning_rate=0.1), one(learning_rate=1))
-    assert not alike(one(learning_rate=0.1), one(learning_rate=0.1, batch_size=8))
-    assert not alike(one(learning_rate=0.1), one(learning_rate=small_networks.SCHEDULE))
-    assert not alike(one(learning_rate=0.1), one())
-    assert not alike(one(), dataclasses.replace(one(), data=dataclasses.replace(IRIS, test_fraction=0.3)))
+    first = program(one(learning_rate=0.1))
+    assert first == program(one(learning_rate=1))
+    others = [one(learning_rate=0.1, batch_size=8), one(learning_rate=small_networks.SCHEDULE), one()]
+    others.append(dataclasses.replace(one(learning_rate=0.1), data=dataclasses.replace(IRIS, test_fraction=0.3)))
+    assert len({first, *map(program, others)}) == 5
 
 
 def test_a_step_is_one_of_keras():
@@ -211,7 +283,7 @@ def test_a_step_is_one_of_keras():
     session = VmapSession(configuration, samples.classes)
     parts = split(samples, IRIS, 0)
     assert session.room(3, 7, parts) == 3
-    session.start([(configuration, seed) for seed in (7, 8)], [parts])
+    session.start([Start(configuration, session.fresh(seed, parts), parts) for seed in (7, 8)])
     for lane, seed in enumerate((7, 8)):
         fresh = fresh_model(configuration, (4,), 3, seed)
         for held, value in zip(session.weights(), fresh.variables, strict=True):

@@ -45,7 +45,7 @@ MODEL: dict[str, Callable[[Case], str]] = {
     "calls share no variables and leave nothing behind": model.apart,
     "every trainable variable gets a gradient": model.reached,
     f"{STEPS} training steps keep the loss finite": model.learns,
-    "the graph engine trains what fit trains": model.same_training,
+    "the fast engine trains what fit trains": model.same_training,
     "weights survive a .weights.h5 file": model.saved,
     "batch-norm layers whose parameters are recorded have fixed names": model.named,
 }

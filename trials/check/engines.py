@@ -1,6 +1,7 @@
 """Two engines side by side: the first training steps of `fit`, and where another's differ from them."""
 
-from collections.abc import Collection, Sequence
+import contextlib
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,10 @@ import numpy as np
 from trials import backend
 from trials.datasets import Samples
 from trials.engines import Trainer
-from trials.engines.lanes import OneOfThree
+from trials.engines.lanes import Lane, Start
 from trials.engines.model import compile_model, fresh_model
 from trials.engines.results import Unit
+from trials.environment import import_keras
 from trials.errors import UnsupportedError
 from trials.experiment import Configuration
 from trials.seeds import batch_order
@@ -20,6 +22,8 @@ from trials.splits import Parts
 STEPS = 5
 TOLERANCE = 1e-4
 "Relative (L2): what two engines may differ by after STEPS steps, as rounding alone makes them."
+ON_JAX = 1e-3
+"The same for lanes and `fit`, which are other programs: running means follow biases of nothing but rounding."
 ROUNDING = 1e-4
 "Of the largest gradient: what is smaller is taken for rounding."
 
@@ -39,15 +43,39 @@ def train(configuration: Configuration, samples: Samples, parts: Parts, seed: in
     from trials.engines.fit import FitSession
 
     batches = first_batches(parts, configuration.protocol.batch_size, seed)
-    fit, fast = FitSession(configuration, samples.classes), fast_session(configuration, samples.classes)
     reason = Trainer(samples).check(Unit(0, configuration, ((1, seed),), "auto")).reason
-    if not reason:
-        try:
-            excepted = without_gradient(configuration, samples.classes, batches[0], seed)
-            return side_by_side(fit, [fast], batches, seed, excepted)
-        except UnsupportedError as error:
-            reason = str(error)
-    return Trained(side_by_side(fit, [], batches, seed).losses, [], reason)
+    with precise():
+        fit, fast = FitSession(configuration, samples.classes), fast_session(configuration, samples.classes)
+        if not reason:
+            try:
+                excepted = without_gradient(configuration, samples.classes, batches[0], seed)
+                tolerance = ON_JAX if backend.current() == "jax" else TOLERANCE
+                return side_by_side(fit, [fast], batches, seed, excepted, tolerance)
+            except UnsupportedError as error:
+                reason = str(error)
+        return Trained(side_by_side(fit, [], batches, seed).losses, [], reason)
+
+
+@contextlib.contextmanager
+def precise() -> Iterator[None]:
+    """Within, JAX computes in double precision, TensorFlow as always: there both engines run the very same kernels.
+
+    Lanes and `fit` are programs of other rounding. In single precision that flips a ReLU or a pooling's choice in one
+    of some ten steps, by which a gradient changes by per cents: too much to tell it from a mistake.
+    """
+    if backend.current() != "jax":
+        yield
+        return
+    import jax
+
+    config = import_keras().config
+    jax.config.update("jax_enable_x64", True)
+    config.set_floatx("float64")
+    try:
+        yield
+    finally:
+        config.set_floatx("float32")
+        jax.config.update("jax_enable_x64", False)
 
 
 def fast_session(configuration: Configuration, classes: int) -> Any:
@@ -55,10 +83,46 @@ def fast_session(configuration: Configuration, classes: int) -> Any:
     if backend.engine_of("auto") == "vmap":
         from trials.engines.vmap import VmapSession
 
-        return OneOfThree(VmapSession(configuration, classes))
+        return OneOfThree(VmapSession(configuration, classes), configuration)
     from trials.engines.graph import GraphSession
 
     return GraphSession(configuration, classes)
+
+
+class OneOfThree:
+    """A lane between two others of the same seed, which are shown the samples in other orders."""
+
+    def __init__(self, lanes: Any, configuration: Configuration) -> None:
+        self.lanes, self.configuration = lanes, configuration
+        self._lane = Lane(lanes, 1)
+
+    @property
+    def parameters(self) -> int:
+        return int(self.lanes.parameters)
+
+    @property
+    def model(self) -> Any:
+        return self._lane.model
+
+    def start(self, seed: int, parts: Parts, ahead: Sequence[int]) -> None:
+        self.lanes.room(3, seed, parts)
+        self.lanes.start([Start(self.configuration, self.lanes.fresh(seed, parts), parts)] * 3)
+
+    def load(self, parts: Parts) -> None:
+        self.lanes.load([parts] * 3)
+
+    def train_epoch(self, order: np.ndarray) -> float:
+        orders = np.stack([order[::-1], order, np.roll(order, 1)])
+        return float(self.lanes.train_epoch(orders, np.ones(3, bool))[1])
+
+    def evaluate(self, part: str) -> tuple[np.ndarray, np.ndarray]:
+        return self._lane.evaluate(part)
+
+    def weights(self) -> list[np.ndarray]:
+        return self._lane.weights()
+
+    def restore(self, weights: Sequence[np.ndarray]) -> None:
+        self.lanes.restore({1: weights})
 
 
 def first_batches(parts: Parts, batch_size: int, seed: int) -> list[Parts]:
@@ -70,7 +134,12 @@ def first_batches(parts: Parts, batch_size: int, seed: int) -> list[Parts]:
 
 
 def side_by_side(
-    fit: Any, others: Sequence[Any], batches: Sequence[Parts], seed: int, excepted: Collection[int] = ()
+    fit: Any,
+    others: Sequence[Any],
+    batches: Sequence[Parts],
+    seed: int,
+    excepted: Collection[int] = (),
+    tolerance: float = TOLERANCE,
 ) -> Trained:
     """A step a batch with each session; after each, all variables are compared but those at the places `excepted`.
 
@@ -86,9 +155,9 @@ def side_by_side(
             session.load(batch)
         losses.append(fit.train_epoch(order))
         for other in others:
-            if not abs((loss := other.train_epoch(order)) - losses[-1]) <= TOLERANCE * abs(losses[-1]):
+            if not abs((loss := other.train_epoch(order)) - losses[-1]) <= tolerance * abs(losses[-1]):
                 found.append(f"after step {number} the loss is {loss:.6g} instead of {losses[-1]:.6g}")
-            apart = differences(fit.model, other.model, TOLERANCE, excepted)
+            apart = differences(fit.model, other.model, tolerance, excepted)
             found += [f"after step {number} {text}" for text in apart]
     return Trained(losses, found)
 

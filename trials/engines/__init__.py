@@ -8,11 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from trials import backend
 from trials.datasets import Samples
 from trials.engines.drawing import kernels_kept
-from trials.engines.lanes import Lane, alike, run_together
-from trials.engines.model import blueprint, check_model, fresh_model, load_weights_file, weights_file, weights_of
+from trials.engines.lanes import Lane, Start, program, run_together
+from trials.engines.model import blueprint, check_model, fresh_model, load_weights_file, weights_file
 from trials.engines.results import MOST_SEEDS, Figures, TrialResult, Unit
 from trials.engines.trial import OnEpoch, figures, run_trial
 from trials.errors import UnsupportedError, UserError, first_line
@@ -42,7 +44,7 @@ def _session(engine: str, unit: Unit, classes: int) -> Any:
 class Trainer:
     """Trains units on one dataset, keeping the last configuration's traced session.
 
-    Executors hold one in each process. A configuration that the graph engine cannot honour goes to
+    Executors hold one in each process. A configuration that the fast engine cannot honour goes to
     `fit` where the engine was chosen automatically, and its results say so.
     """
 
@@ -51,6 +53,8 @@ class Trainer:
         self._held: tuple[Unit, str, Any] | None = None
         self._fallbacks: dict[int, str] = {}
         self._parts: tuple[Any, Parts] | None = None
+        self._apart: set[int] = set()
+        "Configurations whose seeds cannot be trained together, as it turned out."
         self._ready: dict[tuple[int, int], TrialResult] = {}
         "Results by configuration and trial that were trained together with an earlier one and not yet asked for."
 
@@ -83,6 +87,8 @@ class Trainer:
                 other = fresh_model(unit.configuration, x.shape[1:], self.samples.classes, seed + 1)
             if _blueprint(other) != drawing:
                 reason = "its builder draws more than weights from the seed"
+        if not reason and backend.engine_of(unit.engine) == "vmap":
+            reason = self._not_over_lanes(unit, seed)
         if not reason or unit.engine == "fit":
             return unit
         if unit.engine != "auto":
@@ -92,21 +98,29 @@ class Trainer:
             )
         return replace(unit, engine="fit", reason=reason)
 
+    def _not_over_lanes(self, unit: Unit, seed: int) -> str:
+        """Why lanes cannot train it; empty where they can."""
+        try:
+            _session("vmap", unit, self.samples.classes).trace(seed, self._split(unit, seed))
+        except UnsupportedError as error:
+            return str(error)
+        return ""
+
     def evaluate(self, unit: Unit, weights: bytes) -> Figures:
         """The test figures of kept weights, measured as the trial that left them measured its own."""
         seed = unit.seeds[0][1]
         parts = self._split(unit, seed)
         session = self._session_of(unit, unit.engine)
-        if unit.engine == "vmap":
-            session.room(unit.lanes or 1, seed, parts)
-            session.start([(unit.configuration, seed)], [parts])
-            lane = Lane(session, 0)
-            load_weights_file(lane.model, weights)
-            lane.restore(weights_of(session.model))
-            return figures(lane, "test")
-        session.start(seed, parts, ())
-        load_weights_file(session.model, weights)
-        return figures(session, "test")
+        if unit.engine != "vmap":
+            session.start(seed, parts, ())
+            load_weights_file(session.model, weights)
+            return figures(session, "test")
+        session.room(unit.lanes, seed, parts)
+        session.start([Start(unit.configuration, session.fresh(seed, parts), parts)])
+        lane = Lane(session, 0)
+        load_weights_file(lane.model, weights)
+        session.restore({0: [np.array(variable.numpy()) for variable in session.model.variables]})
+        return figures(lane, "test")
 
     def _run_next(self, unit: Unit, later: Sequence[Unit], on_epoch: OnEpoch) -> list[tuple[int, TrialResult]]:
         """The first of the unit's seeds, with those that were trained together with it: by configuration."""
@@ -124,8 +138,9 @@ class Trainer:
                 return self._run_next(unit, (), on_epoch)
             results = [(unit.index, _failed(unit, f"the {engine} engine cannot train this: {error}"))]
         except Exception as error:
-            if engine == "vmap" and len(unit.seeds) + len(later) > 1:  # one seed may be why: each in its own turn
-                return self._run_next(replace(unit, seeds=unit.seeds[:1]), (), on_epoch)
+            if engine == "vmap" and unit.index not in self._apart:
+                self._apart.add(unit.index)
+                return self._run_next(unit, (), on_epoch)
             results = [(unit.index, _failed(unit, first_line(error)))]
         seconds = (time.perf_counter() - started) / len(results)
         fallback = {"fallback": reason} if reason else {}
@@ -143,20 +158,24 @@ class Trainer:
         return _with_weights(unit, result, session)
 
     def _train_lanes(self, unit: Unit, later: Sequence[Unit], on_epoch: OnEpoch) -> list[tuple[int, TrialResult]]:
-        units = [unit, *(other for other in later if _together(unit, other))]
+        if unit.index in self._apart:
+            unit, later = replace(unit, seeds=unit.seeds[:1], lanes=1), ()
+        units = [unit, *(other for other in later if _together(unit, other) and other.index not in self._apart)]
         wanted = [(each, trial, seed) for each in units for trial, seed in each.seeds]
         session = self._session_of(unit, "vmap")
         first = self._split(unit, wanted[0][2])
         lanes = session.room(unit.lanes or len(wanted), wanted[0][2], first)
-        chosen = wanted[:lanes]
-        own = unit.configuration.data.resampled
-        parts = [self._split(unit, seed) for _, _, seed in chosen] if own else [first]
-        trials = [(trial, (each.configuration, seed)) for each, trial, seed in chosen]
-        trained = run_together(session, trials, parts, on_epoch)
-        return [
-            (each.index, _with_weights(each, replace(result, notes={"lanes": lanes}), lane))
-            for (each, _, _), (result, lane) in zip(chosen, trained, strict=True)
-        ]
+        results, sound = [], []
+        for each, trial, seed in wanted[:lanes]:
+            try:
+                parts = self._split(each, seed)
+                sound.append((each, (trial, seed), Start(each.configuration, session.fresh(seed, parts), parts)))
+            except Exception as error:  # this seed's own: it has no network, or no split
+                results.append((each.index, TrialResult(trial, seed, "failed", error=first_line(error))))
+        trained = run_together(session, [pair for _, pair, _ in sound], [start for *_, start in sound], on_epoch)
+        for (each, *_), (result, lane) in zip(sound, trained, strict=True):
+            results.append((each.index, _with_weights(each, replace(result, notes={"lanes": lanes}), lane)))
+        return results
 
     def _session_of(self, unit: Unit, engine: str) -> Any:
         if self._held is None or not _serves(*self._held[:2], unit, engine):
@@ -175,11 +194,13 @@ class Trainer:
 
 
 def _serves(held: Unit, with_engine: str, unit: Unit, engine: str) -> bool:
-    return with_engine == engine and (held.index == unit.index or (engine == "vmap" and _together(held, unit)))
+    return with_engine == engine and (_together(held, unit) if engine == "vmap" else held.index == unit.index)
 
 
 def _together(one: Unit, other: Unit) -> bool:
-    return one.engine == other.engine and alike(one.configuration, other.configuration)
+    """Whether the programs made for the one serve the other."""
+    same = one.engine == other.engine and one.lanes == other.lanes
+    return same and program(one.configuration) == program(other.configuration)
 
 
 def _with_weights(unit: Unit, result: TrialResult, session: Any) -> TrialResult:

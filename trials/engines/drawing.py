@@ -26,7 +26,7 @@ class Drawing:
     def __init__(self, configuration: Configuration, classes: int) -> None:
         self.configuration, self.classes = configuration, classes
         self.template: Any = None
-        self._keeps: bool | None = None if backend.current() == "tensorflow" else False
+        self._keeps: bool | None = None
         "Whether models come out the same where TensorFlow keeps its kernels; None: not yet tried."
         self._drawn: dict[int, list[np.ndarray]] = {}
 

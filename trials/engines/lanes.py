@@ -1,7 +1,7 @@
 """Trials that take place at the same time, each in a lane of one session: in step, an epoch of all at once."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 from typing import Protocol as Interface
 
@@ -12,29 +12,34 @@ from trials.engines.trial import OnEpoch, Training, training
 from trials.experiment import Configuration
 from trials.splits import Parts
 
-Start = tuple[Configuration, int]
-"What a lane trains, and the seed."
+Values = Sequence[np.ndarray]
+"Of a model's variables, in the model's order."
 
 
-def alike(one: Configuration, other: Configuration) -> bool:
-    """Whether lanes of one program can train both: all but a constant learning rate, which is a state, is equal."""
+def program(configuration: Configuration) -> Hashable:
+    """Equal for configurations that lanes of one program can train: all but a constant learning rate is the same."""
+    protocol = configuration.protocol
+    if isinstance(protocol.learning_rate, float | int):  # a state of the optimizer
+        protocol = replace(protocol, learning_rate=1.0)
+    return (
+        configuration.variant.builder,
+        repr(sorted(configuration.options.items())),
+        repr((protocol, configuration.data)),
+    )
 
-    def program(it: Configuration) -> tuple[Any, ...]:
-        constant = isinstance(it.protocol.learning_rate, float | int)
-        return (
-            it.variant.builder,
-            it.options,
-            replace(it.protocol, learning_rate=1.0) if constant else it.protocol,
-            it.data,
-        )
 
-    return program(one) == program(other)
+@dataclass
+class Start:
+    """What a lane is to train, and the values of its fresh model."""
+
+    configuration: Configuration
+    values: Values
+    parts: Parts
 
 
 class Lanes(Interface):
     """Models under training side by side. An engine provides this; what follows does the rest."""
 
-    configuration: Configuration
     parameters: int
     model: Any
     "The Keras model that all lanes share."
@@ -45,11 +50,11 @@ class Lanes(Interface):
         Raises UnsupportedError where lanes cannot train the model.
         """
 
-    def start(self, starts: Sequence[Start], parts: Sequence[Parts]) -> None:
-        """Takes what each lane's fresh model starts with; `parts` are one for each lane, or one for all."""
+    def fresh(self, seed: int, parts: Parts) -> Values:
+        """The values of this seed's fresh model."""
 
-    def load(self, parts: Sequence[Parts]) -> None:
-        """Takes other arrays of the same shapes."""
+    def start(self, starts: Sequence[Start]) -> None:
+        """Takes what each lane starts with. All have the same parts, unless every trial draws its own."""
 
     def train_epoch(self, orders: np.ndarray, live: np.ndarray) -> np.ndarray:
         """An epoch of every lane in its order, int32 (lanes, samples); those not live, bool (lanes,), stay as they are.
@@ -63,16 +68,18 @@ class Lanes(Interface):
     def weights(self) -> list[np.ndarray]:
         """The current values of the model's variables, each stacked along the lanes."""
 
-    def restore(self, lane: int, weights: Sequence[np.ndarray]) -> None:
-        """Puts such values of one lane back."""
+    def restore(self, values: Mapping[int, Values]) -> None:
+        """Puts such values of some lanes back."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Lane:
     """One seed's share of them, as the course of a trial sees it."""
 
     lanes: Lanes
     number: int
+    best: Values = field(default=())
+    "What is to be restored, with that of all others, when the last course has come to its end."
 
     @property
     def parameters(self) -> int:
@@ -80,7 +87,7 @@ class Lane:
 
     @property
     def model(self) -> Any:
-        """The shared model with this lane's weights, until another lane asks for it."""
+        """The shared model with this lane's values, until another lane asks for it."""
         for variable, value in zip(self.lanes.model.variables, self.weights(), strict=True):
             variable.assign(value)
         return self.lanes.model
@@ -92,24 +99,27 @@ class Lane:
     def weights(self) -> list[np.ndarray]:
         return [values[self.number].copy() for values in self.lanes.weights()]
 
-    def restore(self, weights: Sequence[np.ndarray]) -> None:
-        self.lanes.restore(self.number, weights)
+    def restore(self, weights: Values) -> None:
+        self.best = weights
 
 
 def run_together(
-    lanes: Lanes, trials: Sequence[tuple[int, Start]], parts: Sequence[Parts], on_epoch: OnEpoch
+    lanes: Lanes, trials: Sequence[tuple[int, int]], starts: Sequence[Start], on_epoch: OnEpoch
 ) -> list[tuple[TrialResult, Lane]]:
-    """Trains (number of the trial, start) pairs in step and measures them. `parts` are one for each, or one for all."""
-    lanes.start([start for _, start in trials], parts)
-    trained = [(TrialResult(trial, seed, "ok"), Lane(lanes, at)) for at, (trial, (_, seed)) in enumerate(trials)]
-    protocols = [configuration.protocol for _, (configuration, _) in trials]
-    pairs = zip(trained, protocols, strict=True)
-    _in_step(lanes, [training(lane, protocol, parts[0], result, on_epoch) for (result, lane), protocol in pairs])
+    """Trains (trial, seed) pairs in step and measures them."""
+    lanes.start(starts)
+    trained = [(TrialResult(trial, seed, "ok"), Lane(lanes, at)) for at, (trial, seed) in enumerate(trials)]
+    pairs = zip(trained, starts, strict=True)
+    courses = [training(lane, it.configuration.protocol, it.parts, result, on_epoch) for (result, lane), it in pairs]
+    _train_in_step(lanes, courses)
+    lanes.restore({lane.number: lane.best for _, lane in trained if lane.best})
+    for course in courses:
+        next(course, None)
     return trained
 
 
-def _in_step(lanes: Lanes, courses: Sequence[Training]) -> None:
-    """Epoch after epoch of all, until the last has come to its end; only then is any measured."""
+def _train_in_step(lanes: Lanes, courses: Sequence[Training]) -> None:
+    """Epoch after epoch of all, until the last has come to its end."""
     orders = [next(course) for course in courses]
     while any(order is not None for order in orders):
         live = [order is not None for order in orders]
@@ -118,41 +128,3 @@ def _in_step(lanes: Lanes, courses: Sequence[Training]) -> None:
         for at, course in enumerate(courses):
             if live[at]:
                 orders[at] = course.send(float(losses[at]))
-    for course in courses:
-        next(course, None)
-
-
-class OneOfThree:
-    """A lane between two others, as a session that trains one seed: what a lane does can be held to what `fit` does."""
-
-    def __init__(self, lanes: Lanes) -> None:
-        self.lanes = lanes
-        self._lane = Lane(lanes, 1)
-
-    @property
-    def parameters(self) -> int:
-        return self.lanes.parameters
-
-    @property
-    def model(self) -> Any:
-        return self._lane.model
-
-    def start(self, seed: int, parts: Parts, ahead: Sequence[int]) -> None:
-        self.lanes.room(3, seed, parts)
-        self.lanes.start([(self.lanes.configuration, number) for number in (seed + 1, seed, seed + 2)], [parts])
-
-    def load(self, parts: Parts) -> None:
-        self.lanes.load([parts])
-
-    def train_epoch(self, order: np.ndarray) -> float:
-        orders = np.stack([order[::-1], order, np.roll(order, 1)])
-        return float(self.lanes.train_epoch(orders, np.ones(3, bool))[1])
-
-    def evaluate(self, part: str) -> tuple[np.ndarray, np.ndarray]:
-        return self._lane.evaluate(part)
-
-    def weights(self) -> list[np.ndarray]:
-        return self._lane.weights()
-
-    def restore(self, weights: Sequence[np.ndarray]) -> None:
-        self._lane.restore(weights)

@@ -77,15 +77,10 @@ def run_trial(
     except UnsupportedError:
         raise
     except Exception as error:  # whatever a user's layers do, the other trials go on
-        fail(result, error)
+        result.status, result.error = "failed", first_line(error)
+        result.best_epoch, result.metrics = None, {}
     result.seconds = time.perf_counter() - started
     return result
-
-
-def fail(result: TrialResult, error: Exception) -> None:
-    """Notes an error that ended a trial."""
-    result.status, result.error = "failed", first_line(error)
-    result.best_epoch, result.metrics = None, {}
 
 
 def training(learner: Learner, protocol: Protocol, parts: Parts, result: TrialResult, on_epoch: OnEpoch) -> Training:

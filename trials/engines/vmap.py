@@ -4,18 +4,18 @@ A lane is one seed's weights, optimizer and dropout states. `jax.vmap` runs Kera
 lanes, `lax.scan` over the batches of an epoch. This is what fills a GPU with small networks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 from jax import numpy as jnp
 
-from trials.engines.lanes import Start
-from trials.engines.model import compile_model, fresh_model, keras_optimizer, sample_losses, threshold
+from trials.engines.lanes import Start, Values
+from trials.engines.model import compile_model, fresh_model, sample_losses, threshold
 from trials.engines.results import MOST_SEEDS
 from trials.engines.stacked import stacked
-from trials.environment import available_memory
+from trials.environment import cores, total_memory
 from trials.errors import UnsupportedError, first_line
 from trials.experiment import Configuration
 from trials.splits import Parts
@@ -33,7 +33,7 @@ State = dict[str, list[Array]]
 
 
 class VmapSession:
-    """Holds one compiled program and the states of its lanes, stacked along the first axis."""
+    """Holds the compiled programs of a configuration and the states of its lanes, stacked along the first axis."""
 
     def __init__(self, configuration: Configuration, classes: int) -> None:
         self.configuration = configuration
@@ -42,101 +42,109 @@ class VmapSession:
         self.model: Any = None
         self.state: State = {}
         self.parts: dict[str, tuple[Array, Array]] = {}
+        self._own = 0 if configuration.data.resampled else None
+        "The axis of the lanes in the data: there is none where all share it."
+        self._size = 0
+        "Lanes of the programs; where fewer are started the others are idle."
         self._measured: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._copies: list[np.ndarray] = []
-        self._size = 0
-        "Lanes of the program; where fewer seeds are started the others are idle."
 
     def room(self, wanted: int, seed: int, parts: Parts) -> int:
         """How many lanes there are, of so many wanted: as the device has memory. `seed` is one to be trained.
 
-        Compiles the program, the first time. Raises UnsupportedError where the model cannot be traced over lanes.
+        Compiles the programs, the first time. Raises UnsupportedError where the model cannot be traced over lanes.
         """
-        if self.model is None:
+        if not self._size:
             self._build(seed, parts)
-            self._compile(min(wanted, MOST_SEEDS), parts)
+            self._compile(max(FEWEST, min(wanted, MOST_SEEDS)), parts)
         return self._size
 
-    def _model(self, seed: int, parts: Parts) -> Any:
+    def trace(self, seed: int, parts: Parts) -> None:
+        """Raises UnsupportedError where the model cannot be traced over lanes."""
+        self._build(seed, parts)
+        self._lowered(FEWEST, parts)
+
+    def fresh(self, seed: int, parts: Parts) -> Values:
+        """The values of this seed's fresh model."""
+        return [np.array(variable.numpy()) for variable in self._fresh_model(seed, parts).variables]
+
+    def _fresh_model(self, seed: int, parts: Parts) -> Any:
         return fresh_model(self.configuration, parts["train"][0].shape[1:], self.classes, seed)
 
-    def _fresh(self, seed: int, parts: Parts) -> list[np.ndarray]:
-        return [np.array(variable.numpy()) for variable in self._model(seed, parts).variables]
-
-    def _optimizer(self, configuration: Configuration) -> list[np.ndarray]:
-        """What a fresh optimizer of the configuration starts with."""
-        optimizer = keras_optimizer(configuration.protocol)
-        optimizer.build(self.model.trainable_variables)
-        return [np.array(variable.numpy()) for variable in optimizer.variables]
-
     def _build(self, seed: int, parts: Parts) -> None:
-        model = self._model(seed, parts)
+        model = self._fresh_model(seed, parts)
         place = {id(variable): number for number, variable in enumerate(model.variables)}
         self._places = {
             "trainable": [place[id(variable)] for variable in model.trainable_variables],
             "other": [place[id(variable)] for variable in model.non_trainable_variables],
         }
         self.model = compile_model(model, self.configuration)
+        self._optimizer_start = [np.array(variable.numpy()) for variable in model.optimizer.variables]
         self.parameters = model.count_params()
 
-    def _compile(self, wanted: int, parts: Parts) -> None:
-        """Makes the program for as many of the lanes wanted as fit into memory."""
-        own = 0 if self.configuration.data.resampled else None
-        epoch = jax.jit(jax.vmap(self._one_epoch, in_axes=(0, own, own, 0, 0)), donate_argnums=0)
-        self._evaluation = jax.jit(jax.vmap(self._one_evaluation, in_axes=(0, own, own)))
-        self._size = max(FEWEST, wanted)
+    def _compile(self, size: int, parts: Parts) -> None:
+        """Makes the programs for so many lanes, or for as many as fit into memory."""
         while True:
-            with stacked(self.model):
-                try:
-                    self._epoch = epoch.lower(*self._arguments(parts)).compile()
-                except Exception as error:  # a layer that cannot be traced over lanes fails in its own way
+            epoch, evaluations = self._lowered(size, parts)
+            try:
+                self._epoch = epoch.compile()
+                self._evaluations = {name: lowered.compile() for name, lowered in evaluations.items()}
+                need = max(map(_bytes, (self._epoch, *self._evaluations.values())))
+            except jax.errors.JaxRuntimeError as error:
+                if size == FEWEST or "RESOURCE_EXHAUSTED" not in str(error):
                     raise UnsupportedError(first_line(error)) from error
-            if self._size == FEWEST or _bytes(self._epoch) <= MEMORY * _memory():
+                need = _memory()
+            if size == FEWEST or need <= MEMORY * _memory():
+                self._size = size
                 return
-            self._size = max(FEWEST, self._size // 2)
+            size = max(FEWEST, size // 2)
 
-    def _arguments(self, parts: Parts) -> list[Any]:
-        """Shapes and dtypes of what the program takes."""
+    def _lowered(self, size: int, parts: Parts) -> tuple[Any, dict[str, Any]]:
+        """The traced epoch, and the traced evaluation of each split, of so many lanes."""
+        state, own = self._shapes(size), [] if self._own is None else [size]
+        shapes = {name: [_shape(array, *own) for array in arrays] for name, arrays in parts.items()}
+        order = jax.ShapeDtypeStruct((size, len(parts["train"][0])), "int32")
+        live = jax.ShapeDtypeStruct((size,), bool)
+        epoch = jax.jit(jax.vmap(self._one_epoch, in_axes=(0, self._own, self._own, 0, 0)), donate_argnums=0)
+        evaluation = jax.jit(jax.vmap(self._one_evaluation, in_axes=(0, self._own, self._own)))
+        weights = {kind: state[kind] for kind in self._places}
+        try:
+            with stacked(self.model):
+                traced = epoch.lower(state, *shapes["train"], order, live)
+                return traced, {name: evaluation.lower(weights, *given) for name, given in shapes.items()}
+        except Exception as error:  # a layer that cannot be traced over lanes fails in its own way
+            raise UnsupportedError(first_line(error)) from error
 
-        def shape(value: Any, *lanes: int) -> Any:
-            return jax.ShapeDtypeStruct((*lanes, *value.shape), value.dtype)
+    def _shapes(self, size: int) -> dict[str, list[Any]]:
+        variables = self.model.variables
+        found = {kind: [_shape(variables[place], size) for place in places] for kind, places in self._places.items()}
+        return {**found, "optimizer": [_shape(value, size) for value in self._optimizer_start]}
 
-        variables, own = self.model.variables, [self._size] if self.configuration.data.resampled else []
-        state = {kind: [shape(variables[place], self._size) for place in held] for kind, held in self._places.items()}
-        state["optimizer"] = [shape(variable, self._size) for variable in self.model.optimizer.variables]
-        order = jax.ShapeDtypeStruct((self._size, len(parts["train"][0])), "int32")
-        return [
-            state,
-            *(shape(array, *own) for array in parts["train"]),
-            order,
-            jax.ShapeDtypeStruct((self._size,), bool),
+    def start(self, starts: Sequence[Start]) -> None:
+        """Takes what each lane starts with. All have the same parts, unless every trial draws its own."""
+        self.state, self.parts = {}, {}  # those of earlier lanes go first: there may be no room for both
+        values = [self._stack(column) for column in zip(*(start.values for start in starts), strict=True)]
+        self.state = {kind: [values[place] for place in places] for kind, places in self._places.items()}
+        rates = [start.configuration.protocol.learning_rate for start in starts]
+        self.state["optimizer"] = [
+            self._stack([_started(variable, value, rate) for rate in rates])
+            for variable, value in zip(self.model.optimizer.variables, self._optimizer_start, strict=True)
         ]
-
-    def start(self, starts: Sequence[Start], parts: Sequence[Parts]) -> None:
-        """Takes what each lane's fresh model starts with. `parts` are one for each lane, or one for all.
-
-        The lanes' configurations are alike.
-        """
-        drawn = {seed: self._fresh(seed, parts[0]) for seed in {seed: None for _, seed in starts}}
-        values = _columns([drawn[seed] for _, seed in starts])
-        self.state = {kind: [self._stack(values[at]) for at in places] for kind, places in self._places.items()}
-        optimizers = _columns([self._optimizer(configuration) for configuration, _ in starts])
-        self.state["optimizer"] = [self._stack(column) for column in optimizers]
-        self.load(parts)
+        self.load([start.parts for start in starts])
 
     def load(self, parts: Sequence[Parts]) -> None:
-        """Takes other arrays of the same shapes: for each lane its own, or one for all."""
-        self.parts = {
-            name: tuple(self._on_device([each[name][place] for each in parts]) for place in (0, 1)) for name in parts[0]
-        }
+        """Takes each lane's arrays, or those of the first where all share them."""
+
+        def placed(name: str, place: int) -> Array:
+            first = parts[0][name][place]
+            return jnp.asarray(first) if self._own is None else self._stack([each[name][place] for each in parts])
+
+        self.parts = {name: (placed(name, 0), placed(name, 1)) for name in parts[0]}
         self._changed()
 
     def _stack(self, values: Sequence[np.ndarray] | np.ndarray) -> Array:
         """One a lane; idle lanes hold the first."""
         return jnp.asarray(np.stack([*values, *[values[0]] * (self._size - len(values))]))
-
-    def _on_device(self, arrays: Sequence[np.ndarray]) -> Array:
-        return self._stack(arrays) if self.configuration.data.resampled else jnp.asarray(arrays[0])
 
     def train_epoch(self, orders: np.ndarray, live: np.ndarray) -> np.ndarray:
         """An epoch of every lane in its order: int32 (lanes, samples). Those not live, bool (lanes,), stay as they are.
@@ -179,8 +187,8 @@ class VmapSession:
     def evaluate(self, part: str) -> tuple[np.ndarray, np.ndarray]:
         """Of every lane, whether each sample is right, and its loss: bool and float (lanes, n), in inference mode."""
         if part not in self._measured:
-            with stacked(self.model):
-                right, losses = self._evaluation({kind: self.state[kind] for kind in self._places}, *self.parts[part])
+            state = {kind: self.state[kind] for kind in self._places}
+            right, losses = self._evaluations[part](state, *self.parts[part])
             self._measured[part] = np.asarray(right), np.asarray(losses)
         return self._measured[part]
 
@@ -215,27 +223,39 @@ class VmapSession:
             self._copies = [np.asarray(held[at]) for at in range(len(held))]
         return self._copies
 
-    def restore(self, lane: int, weights: Sequence[np.ndarray]) -> None:
-        """Puts such values of one lane back."""
+    def restore(self, values: Mapping[int, Values]) -> None:
+        """Puts such values of some lanes back."""
+        if not values:
+            return
+        copies = [column.copy() for column in self.weights()]
+        for lane, each in values.items():
+            for column, value in zip(copies, each, strict=True):
+                column[lane] = value
         for kind, places in self._places.items():
-            pairs = zip(self.state[kind], places, strict=True)
-            self.state[kind] = [held.at[lane].set(weights[place]) for held, place in pairs]
+            self.state[kind] = [jnp.asarray(copies[place]) for place in places]
         self._changed()
 
     def _changed(self) -> None:
         self._measured, self._copies = {}, []
 
 
-def _columns(rows: Sequence[Sequence[np.ndarray]]) -> list[Sequence[np.ndarray]]:
-    return list(zip(*rows, strict=True))
+def _started(variable: Any, value: np.ndarray, rate: Any) -> np.ndarray:
+    """What a variable of an optimizer starts with, under a constant learning rate of the lane's own."""
+    own = variable.path.endswith("learning_rate") and isinstance(rate, float | int)
+    return np.asarray(rate, value.dtype) if own else value
+
+
+def _shape(value: Any, *lanes: int) -> Any:
+    return jax.ShapeDtypeStruct((*lanes, *value.shape), value.dtype)
 
 
 def _bytes(program: Any) -> int:
     found = program.memory_analysis()
-    return int(found.argument_size_in_bytes + found.output_size_in_bytes + found.temp_size_in_bytes)
+    needed = found.argument_size_in_bytes + found.output_size_in_bytes + found.temp_size_in_bytes
+    return int(needed - found.alias_size_in_bytes)
 
 
 def _memory() -> int:
-    """Bytes of the device."""
+    """Bytes a program may count on: a GPU's, or a core's share of the machine's, whatever else runs now."""
     known = jax.devices()[0].memory_stats()
-    return int(known["bytes_limit"]) if known else available_memory()
+    return int(known["bytes_limit"]) if known else total_memory() // cores()

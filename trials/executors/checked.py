@@ -12,4 +12,4 @@ Checked = dict[int, Unit]
 def checked(units: Sequence[Unit], known: Checked, check: Callable[[list[Unit]], Sequence[Unit]]) -> list[Unit]:
     """The units as they will be trained; those of new configurations are checked and become known."""
     known |= {unit.index: unit for unit in check([unit for unit in units if unit.index not in known])}
-    return [replace(known[unit.index], seeds=unit.seeds) for unit in units]
+    return [replace(known[unit.index], seeds=unit.seeds, lanes=unit.lanes) for unit in units]

@@ -17,7 +17,7 @@ import numpy as np
 
 from trials import backend, environment
 from trials.datasets import Samples
-from trials.engines.lanes import alike
+from trials.engines.lanes import program
 from trials.engines.results import MOST_SEEDS, TrialResult, Unit
 from trials.errors import UserError
 from trials.executors.checked import Checked, checked
@@ -98,7 +98,9 @@ class _Piece:
     "Whether its worker is told of one seed at a time, and prepares no others meanwhile: after a death or a hang."
 
     def task(self) -> Unit:
-        return replace(self.unit, seeds=self.unit.seeds[: 1 if self.alone else MOST_SEEDS])
+        if self.alone:  # in a program of its own, too: memory may be why
+            return replace(self.unit, seeds=self.unit.seeds[:1], lanes=1)
+        return replace(self.unit, seeds=self.unit.seeds[:MOST_SEEDS])
 
     def finish(self, result: TrialResult) -> None:
         self.seconds = min(self.seconds or result.seconds, result.seconds)
@@ -119,7 +121,7 @@ def _pieces(units: Sequence[Unit], workers: int) -> deque[_Piece]:
     What the vmap engine trains in one program stays together.
     """
     together = [unit for unit in units if backend.engine_of(unit.engine) == "vmap"]
-    pieces = deque(_Piece(first, tuple(others), together=True) for first, *others in _groups(together))
+    pieces = deque(_Piece(first, tuple(others), together=True) for first, *others in groups(together))
     share = max(1, workers // max(1, len(units))) if len(units) < workers else 1
     for unit in (unit for unit in units if unit not in together):
         size = -(-len(unit.seeds) // share)
@@ -129,16 +131,12 @@ def _pieces(units: Sequence[Unit], workers: int) -> deque[_Piece]:
     return pieces
 
 
-def _groups(units: Sequence[Unit]) -> list[list[Unit]]:
-    """Units whose configurations are alike."""
-    groups: list[list[Unit]] = []
+def groups(units: Sequence[Unit]) -> list[list[Unit]]:
+    """Units that lanes of the same program can train."""
+    found: dict[Any, list[Unit]] = {}
     for unit in units:
-        found = next((group for group in groups if alike(group[0].configuration, unit.configuration)), None)
-        if found is None:
-            groups.append([unit])
-        else:
-            found.append(unit)
-    return groups
+        found.setdefault(program(unit.configuration), []).append(unit)
+    return list(found.values())
 
 
 def run(
