@@ -4,13 +4,16 @@
 
 Contenders, each in a process of its own: `vmap`, this project's engine, once for each number of trials (all at the
 same time); `keras_fit`, a plain Keras loop on JAX, and `torch_loop`, a plain PyTorch loop with its data on the
-device, of `--loop-trials` trainings one after another. Seconds are from the start of training (compilation and the
-building of models included, imports and data not) to the last test accuracy. `--samples` trains on so many images
-only: for a look on a CPU. Image data: TRIALS_DATA_DIR. The table is printed, and written where --csv names a file.
+device, of `--loop-trials` trainings one after another (requirements-bench.txt has it; where it is missing it is left
+out). Seconds are from the start of training (compilation and the building of models included, imports and data not)
+to the last test accuracy. `vmap` measures the validation split after each epoch, which the loops do not; PyTorch may
+round the inputs of convolutions (TF32), which Keras here does not. `--samples` trains on so many images only: for a
+look on a CPU. Image data: TRIALS_DATA_DIR. Rows are printed, and written where --csv names a file, as they come.
 """
 
 import argparse
 import csv
+import importlib.util
 import json
 import os
 import resource
@@ -18,6 +21,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +32,7 @@ from experiments import EXPERIMENTS
 from trials import backend, datasets, environment
 from trials.experiment import Configuration
 from trials.override import override
-from trials.splits import Parts, split
+from trials.splits import Parts, counts, split
 
 ROOT = Path(__file__).parent.parent
 CONTENDERS = ("vmap", "keras_fit", "torch_loop")
@@ -133,7 +137,7 @@ def one(contender: str, trials: int, epochs: int, samples: int | None, device: s
     started = time.perf_counter()
     accuracies = train(trials, found, configuration)
     seconds = time.perf_counter() - started
-    trained = trials * epochs * (len(found.y) - found.fixed_test)
+    trained = trials * epochs * counts(configuration.data, len(found.y), found.fixed_test)["train"]
     memory = _memory(contender, named)
     return Run(
         contender, trials, epochs, trained, seconds, trained / seconds, memory, statistics.mean(accuracies), named
@@ -163,14 +167,21 @@ def main() -> None:
     runs = []
     for contender in asked.contenders:
         for trials in asked.trials if contender == "vmap" else [asked.loop_trials]:
+            if contender == "torch_loop" and importlib.util.find_spec("torch") is None:
+                print("torch_loop: PyTorch is not installed (requirements-bench.txt)", file=sys.stderr)
+                continue
             print(f"{contender}, {trials} trials ...", file=sys.stderr, flush=True)
             runs.append(_elsewhere(contender, trials, asked))
+            if asked.csv is not None:
+                _write(asked.csv, runs)
     print(tabulate([asdict(run) for run in runs], headers="keys", floatfmt=(*[""] * 4, ".1f", ",.0f", "", ".4f")))
-    if asked.csv is not None:
-        with open(asked.csv, "w", encoding="utf-8", newline="") as stream:
-            writer = csv.DictWriter(stream, list(Run.__annotations__), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(map(asdict, runs))
+
+
+def _write(path: Path, runs: Sequence[Run]) -> None:
+    with open(path, "w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, list(Run.__annotations__), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(map(asdict, runs))
 
 
 def _elsewhere(contender: str, trials: int, asked: argparse.Namespace) -> Run:
@@ -186,10 +197,11 @@ def _elsewhere(contender: str, trials: int, asked: argparse.Namespace) -> Run:
         asked.device,
     ]
     words += ["--samples", asked.samples] if asked.samples is not None else []
+    hidden = {"CUDA_VISIBLE_DEVICES": "-1"} if asked.device == "cpu" else {}
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.gpu", *map(str, words)],
         cwd=ROOT,
-        env={**os.environ, "KERAS_BACKEND": "jax"},
+        env={**os.environ, **hidden, "KERAS_BACKEND": "jax"},
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -245,13 +245,24 @@ def machine() -> dict[str, Any]:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
         model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return {
+    found = {
         "platform": platform.platform(),
         "processor": model,
         "features": sorted(filter(FEATURES.fullmatch, flags.partition(":")[2].split())),
         "cores": os.cpu_count(),
         "host": platform.node(),
     }
+    return found | ({"gpus": gpus} if (gpus := _gpus()) else {})
+
+
+def _gpus() -> list[str]:
+    """What NVIDIA's driver says of itself and its GPUs; nothing where there is none."""
+    facts = []
+    for path in (Path("/proc/driver/nvidia/version"), *sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))):
+        with contextlib.suppress(OSError, StopIteration):
+            lines = path.read_text().splitlines()
+            facts.append(next(line.split(":", 1)[1].strip() for line in lines if line.startswith(("Model", "NVRM"))))
+    return facts
 
 
 def libraries() -> dict[str, str]:

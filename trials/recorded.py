@@ -96,7 +96,7 @@ def _different(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tupl
     for name in sorted(then.keys() & now.keys()):
         old, new = then[name], now[name]
         if name == "machine" and isinstance(old, dict):
-            yield from _different(old, {part: new[part] for part in ("processor", "features")})
+            yield from _different(old, {part: new.get(part, "none") for part in ("processor", "features", "gpus")})
         elif isinstance(old, list) and isinstance(new, list):
             gone, come = (" ".join(sorted(set(a) - set(b))) for a, b in ((old, new), (new, old)))
             if gone or come:

@@ -44,6 +44,8 @@ def verify(
         found = [name for name in {**then, **now} if repr(then.get(name)) != repr(now.get(name))]
         compared, different = compared + len(then), different + len(found)
         told = [f"{again.error}." if again.status == "failed" else "", *_told(found, then, now)]
+        lanes = record.result.notes.get("lanes"), again.notes.get("lanes")
+        told += [f"It was trained in a program of {lanes[0]} seeds, now of {lanes[1]}."] * (lanes[0] != lanes[1])
         print(f"{unit.configuration.label}, trial {again.trial}, seed {again.seed}: " + " ".join(filter(None, told)))
     others = recorded.other_circumstances(folder, device)
     print("\n" + _conclusion(compared, different, len(work), others))

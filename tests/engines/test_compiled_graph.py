@@ -25,6 +25,32 @@ def test_the_first_steps_are_those_of_fit(name, monkeypatch, keras):
     assert compiled._run_epoch.function_def.attr["_XlaMustCompile"].b
 
 
+def through_numpy(*, input_shape, classes):
+    import keras
+    import tensorflow as tf
+
+    class Doubled(keras.layers.Layer):
+        def call(self, x):
+            y = tf.numpy_function(lambda array: 2 * array, [x], tf.float32)
+            return tf.ensure_shape(y, x.shape) + 0 * x
+
+    layers = [keras.layers.Flatten(), Doubled(), keras.layers.Dense(classes)]
+    return keras.Sequential([keras.Input(input_shape), *layers])
+
+
+def test_what_xla_cannot_compile_is_trained_without(monkeypatch, keras):
+    from trials.engines import graph
+    from trials.engines.trial import run_trial
+
+    monkeypatch.setattr(graph, "_may_be_compiled", lambda model, device: True)
+    case = small_networks.case(through_numpy, epochs=2)
+    configuration, samples = case.configurations()[0], datasets.load(case.data)
+    session = graph.GraphSession(configuration, samples.classes)
+    result = run_trial(session, 1, 3, (), configuration.protocol, split(samples, case.data, 3), lambda: None)
+    assert (result.status, result.error) == ("ok", "")
+    assert not session._run_epoch.function_def.attr["_XlaMustCompile"].b
+
+
 @pytest.mark.parametrize(
     ("builder", "device", "expected"),
     [

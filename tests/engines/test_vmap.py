@@ -163,18 +163,22 @@ def test_a_seed_that_fails_does_so_alone():
     (found,) = run(it, seeds)
     assert [one.status for one in found] == ["failed" if one else "ok" for one in bad]
     assert all("not with these weights" in one.error for one in found if one.status == "failed")
+    assert bad[0]  # the first, of which the program would be made
+    assert {one.notes["lanes"] for one in found if one.status == "ok"} == {5}
 
 
 def test_what_cannot_be_traced_over_lanes_is_said():
     (found,) = run(experiment(ordered))
     assert {one.status for one in found} == {"failed"}
     for one in found:
-        assert one.error.startswith("the vmap engine cannot train this: Cannot `vmap` ordered IO callback")
+        assert one.error.startswith("the vmap engine cannot train this: ValueError: Cannot `vmap` ordered IO callback")
 
 
 def test_what_lanes_cannot_train_is_found_before_training():
     (unit,) = units(experiment(ordered))
-    with pytest.raises(UserError, match=r"cannot train v: Cannot `vmap` ordered"):
+    with pytest.raises(
+        UserError, match=r"cannot train v: ValueError: Cannot `vmap` ordered IO callback\.\nUse --engine"
+    ):
         Trainer(datasets.load(IRIS)).check(unit)
     checked = Trainer(datasets.load(IRIS)).check(dataclasses.replace(unit, engine="auto"))
     assert (checked.engine, "vmap" in checked.reason) == ("fit", True)

@@ -145,7 +145,15 @@ COMMANDS = [
         "pip install -r requirements-jax.txt",
         patches={"trials.backend._installed": lambda name: name != "jax"},
     ),
-    told("--experiment iris_hidden_units --engine vmap --trial-timeout 5", "--trial-timeout 5", "--engine fit"),
+    told("--experiment iris_hidden_units --engine vmap --trial-timeout 5", "--trial-timeout 5", "--engine graph"),
+    Case(
+        lambda: environment._finds_a_gpu(),
+        ("JAX cannot start a GPU", "no driver", "--device cpu"),
+        patches={
+            "trials.backend.current": lambda: "jax",
+            "jax.devices": mock.Mock(side_effect=RuntimeError("no driver")),
+        },
+    ),
     told("--experiment iris_hidden_units --executor ray --address 127.0.0.1:1", "127.0.0.1:1", "refused", "ray start"),
     told("--experiment iris_hidden_units --executor ray --address ray://h:1", "'ray://h:1'", "auto or HOST:PORT"),
     told("--experiment iris_hidden_units --address auto", "--address auto", "--executor ray"),

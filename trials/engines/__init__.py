@@ -103,7 +103,7 @@ class Trainer:
         try:
             _session("vmap", unit, self.samples.classes).trace(seed, self._split(unit, seed))
         except UnsupportedError as error:
-            return str(error)
+            return str(error).rstrip(".")
         return ""
 
     def evaluate(self, unit: Unit, weights: bytes) -> Figures:
@@ -138,7 +138,8 @@ class Trainer:
                 return self._run_next(unit, (), on_epoch)
             results = [(unit.index, _failed(unit, f"the {engine} engine cannot train this: {error}"))]
         except Exception as error:
-            if engine == "vmap" and unit.index not in self._apart:
+            own = isinstance(error, UserError)  # of the first seed, which has no network or no split
+            if engine == "vmap" and not own and unit.index not in self._apart:
                 self._apart.add(unit.index)
                 return self._run_next(unit, (), on_epoch)
             results = [(unit.index, _failed(unit, first_line(error)))]
@@ -170,7 +171,7 @@ class Trainer:
             try:
                 parts = self._split(each, seed)
                 sound.append((each, (trial, seed), Start(each.configuration, session.fresh(seed, parts), parts)))
-            except Exception as error:  # this seed's own: it has no network, or no split
+            except UserError as error:  # this seed's own
                 results.append((each.index, TrialResult(trial, seed, "failed", error=first_line(error))))
         trained = run_together(session, [pair for _, pair, _ in sound], [start for *_, start in sound], on_epoch)
         for (each, *_), (result, lane) in zip(sound, trained, strict=True):

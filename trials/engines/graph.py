@@ -5,9 +5,9 @@ batch statistics, dropout, schedules, class weights) means what it means in `fit
 between the steps is gone.
 """
 
+import contextlib
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -78,10 +78,7 @@ class GraphSession:
         any_length = tuple(tf.TensorSpec((None, *spec.shape[1:]), spec.dtype) for spec in signature)
         try:
             with _fast_forms(model, self._device):
-                epoch = tf.function(
-                    self._epoch(model, len(x)), autograph=False, jit_compile=_may_be_compiled(model, self._device)
-                )
-                self._run_epoch = epoch.get_concrete_function(*signature, tf.TensorSpec((len(x),), tf.int32))
+                self._run_epoch = self._traced_epoch(model, x, y, *signature)
                 evaluation = tf.function(self._evaluation(model), autograph=False)
                 self._run_evaluation = evaluation.get_concrete_function(*any_length)
         except Exception as error:  # a layer that cannot be traced fails in its own way
@@ -91,6 +88,16 @@ class GraphSession:
             raise UnsupportedError(f"it draws from TensorFlow's global generator ({', '.join(sorted(drawing))})")
         self.model = model
         self.parameters = model.count_params()
+
+    def _traced_epoch(self, model: Any, x: np.ndarray, y: np.ndarray, *signature: Any) -> Any:
+        """The epoch as one graph, compiled by XLA where it can and may be; what it can is known once it has run."""
+        steps, order = self._epoch(model, len(x)), tf.TensorSpec((len(x),), tf.int32)
+        if _may_be_compiled(model, self._device):
+            compiled = tf.function(steps, autograph=False, jit_compile=True).get_concrete_function(*signature, order)
+            with contextlib.suppress(tf.errors.OpError):
+                compiled(tf.constant(x), tf.constant(y), tf.range(len(x)))
+                return compiled
+        return tf.function(steps, autograph=False).get_concrete_function(*signature, order)
 
     def _epoch(self, model: Any, samples: int) -> Any:
         batch = self.configuration.protocol.batch_size
@@ -173,7 +180,7 @@ class GraphSession:
         self.model.set_weights(weights)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _fast_forms(model: Any, device: str) -> Iterator[None]:
     """Within: the model traces in the forms that are faster on a CPU, where they give the same."""
     if _is_delicate(model) or not device.startswith("/CPU"):

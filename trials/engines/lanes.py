@@ -107,6 +107,8 @@ def run_together(
     lanes: Lanes, trials: Sequence[tuple[int, int]], starts: Sequence[Start], on_epoch: OnEpoch
 ) -> list[tuple[TrialResult, Lane]]:
     """Trains (trial, seed) pairs in step and measures them."""
+    if not starts:
+        return []
     lanes.start(starts)
     trained = [(TrialResult(trial, seed, "ok"), Lane(lanes, at)) for at, (trial, seed) in enumerate(trials)]
     pairs = zip(trained, starts, strict=True)
