@@ -147,7 +147,7 @@ COMMANDS = [
     ),
     told("--experiment iris_hidden_units --engine vmap --trial-timeout 5", "--trial-timeout 5", "--engine graph"),
     Case(
-        lambda: environment._finds_a_gpu(),
+        environment._finds_a_gpu,
         ("JAX cannot start a GPU", "no driver", "--device cpu"),
         patches={
             "trials.backend.current": lambda: "jax",
