@@ -1,6 +1,7 @@
 """A cluster of Ray, started for real and stopped: the tables of one machine, whatever is lost on the way."""
 
 import csv
+import dataclasses
 import json
 import signal
 
@@ -26,7 +27,7 @@ def unit(first, last, name="iris_hidden_units"):
 
 
 def trials(units):
-    return [[trial for trial, _ in each.seeds] for each in units]
+    return [[trial for trial, _ in each.seeds] for (each,) in units]
 
 
 # --- what needs no cluster ---------------------------------------------------------------------
@@ -36,18 +37,33 @@ def test_tasks_are_the_same_whatever_of_them_is_done():
     """5 epochs of 57 batches: 285 steps a trial, 35 trials a task."""
     digits = "lenet5_digits"
     whole = [list(range(1, 36)), list(range(36, 71)), list(range(71, 101))]
-    assert trials(ray.tasks(unit(1, 100, digits), 1797)) == whole
-    assert trials(ray.tasks(unit(34, 72, digits), 1797)) == [[34, 35], whole[1], [71, 72]]
+    assert trials(ray.tasks([unit(1, 100, digits)], 1797)) == whole
+    assert trials(ray.tasks([unit(34, 72, digits)], 1797)) == [[34, 35], whole[1], [71, 72]]
 
 
 def test_a_long_trial_is_a_task_of_its_own():
     """20 epochs of 70,000 samples in batches of 32 are 43,760 steps."""
-    assert trials(ray.tasks(unit(1, 3, "lenet5_mnist"), 70_000)) == [[1], [2], [3]]
+    assert trials(ray.tasks([unit(1, 3, "lenet5_mnist")], 70_000)) == [[1], [2], [3]]
 
 
 def test_what_is_lost_is_halved_until_a_trial_is_alone():
-    assert trials(ray.halves(unit(1, 5))) == [[1, 2, 3], [4, 5]]
-    assert trials(ray.halves(unit(1, 1))) == [[1]]
+    assert trials(ray.halves((unit(1, 5),))) == [[1, 2, 3], [4, 5]]
+    assert trials(ray.halves((unit(1, 1),))) == [[1]]
+
+
+def test_what_one_program_trains_is_one_task():
+    """Learning rates share a program, widths do not."""
+    swept = dataclasses.replace(EXPERIMENTS["iris_hidden_units"], sweep={"units": (4, 8), "learning_rate": (0.1, 0.2)})
+    seeds = ((1, 0), (2, 1))
+    units = [Unit(index, each, seeds, "vmap") for index, each in enumerate(swept.configurations())]
+    work = ray.tasks(units, 150)
+    assert [[each.index for each in task] for task in work] == [[0, 1], [2, 3]]
+    assert ray.halves(work[0]) == [(units[0],), (units[1],)]
+    task, followed = ray._Task(units[0], (units[1],)), []
+    while task.unit.seeds:
+        followed.append((task.unit.index, task.unit.seeds[0][0]))
+        task.answered()
+    assert followed == [(0, 1), (0, 2), (1, 1), (1, 2)]
 
 
 def node(name, alive=True, **resources):

@@ -96,11 +96,13 @@ class _Piece:
     seconds: float = 0.0
     alone: bool = False
     "Whether its worker is told of one seed at a time, and prepares no others meanwhile: after a death or a hang."
+    narrow: bool = False
+    "Whether a seed's program is made for it alone: it died alone in a wider one, of which memory may be the reason."
 
     def task(self) -> Unit:
-        if self.alone:  # in a program of its own, too: memory may be why
-            return replace(self.unit, seeds=self.unit.seeds[:1], lanes=1)
-        return replace(self.unit, seeds=self.unit.seeds[:MOST_SEEDS])
+        if not self.alone:
+            return replace(self.unit, seeds=self.unit.seeds[:MOST_SEEDS])
+        return replace(self.unit, seeds=self.unit.seeds[:1], lanes=1 if self.narrow else self.unit.lanes)
 
     def finish(self, result: TrialResult) -> None:
         self.seconds = min(self.seconds or result.seconds, result.seconds)
@@ -313,6 +315,7 @@ class _Schedule:
         else:
             what = f"lost its worker process ({trouble.how})"
             self.deaths[task.index, trial] += alone
+            piece.narrow = alone
             if self.deaths[task.index, trial] == ATTEMPTS:
                 return TrialResult(trial, seed, "failed", error=f"it {what} {ATTEMPTS} times")
         self.listener.on_message(f"{_label(task)}, trial {trial}, {what}; it starts again, alone.")

@@ -22,13 +22,15 @@ from trials.errors import UserError, first_line
 from trials.executors.checked import Checked, checked
 from trials.executors.cluster import Machines, check_versions, connected, look, places, versions
 from trials.executors.listener import Listener
-from trials.executors.processes import ATTEMPTS, check_deaths
+from trials.executors.processes import ATTEMPTS, check_deaths, groups
 from trials.executors.workers import Died, Overdue
 from trials.sources import helpers, load_source
 
 TASK_STEPS = 10_000
 "Training steps of a task, of one trial at least: some seconds, beside which a trace of the model is short."
 MOST_TRIALS = 100
+Work = tuple[Unit, ...]
+"The units of a task: one, or several that are trained together."
 LOOK_SECONDS = 0.1
 "How often finished trials are collected."
 
@@ -78,11 +80,12 @@ def _answer(setup: _Setup, samples: Samples, check: bool, pickled: bytes) -> Ite
     if not _worker:  # it serves this run alone, which has one dataset
         _prepare(setup, samples)
     yield _worker["machine"]
-    unit = pickle.loads(pickled)  # not before the user's modules are there
-    if check:
-        yield _worker["trainer"].check(unit)
-    else:
-        yield from _worker["trainer"].run(unit)
+    work = pickle.loads(pickled)  # not before the user's modules are there
+    for place, unit in enumerate(work, 1):
+        if check:
+            yield _worker["trainer"].check(unit)
+        else:
+            yield from _worker["trainer"].run(unit, later=work[place:])
 
 
 # --- in the driver -----------------------------------------------------------------------------
@@ -93,9 +96,21 @@ class _Task:
     """What was asked of the cluster and has not been answered yet."""
 
     unit: Unit
+    later: Work = ()
     host: str = ""
     heard: float | None = None
     "When it last answered; None while its worker gets ready."
+
+    @property
+    def left(self) -> Work:
+        return (self.unit, *self.later)
+
+    def answered(self) -> None:
+        """Its next seed is; the others follow."""
+        self.unit = replace(self.unit, seeds=self.unit.seeds[1:])
+        if self.later and not self.unit.seeds:
+            self.unit, *later = self.later
+            self.later = tuple(later)
 
     def overdue(self, limit: float | None) -> bool:
         return bool(limit and self.heard and self.unit.seeds and time.monotonic() - self.heard > limit)
@@ -130,22 +145,30 @@ def run(
             cluster.train(ready)
 
 
-def tasks(unit: Unit, samples: int) -> list[Unit]:
-    """A unit's seeds in groups of neighbours: which ones depends on the configuration alone, not on what is missing.
+def tasks(units: Sequence[Unit], samples: int) -> list[Work]:
+    """Units' seeds in groups of neighbours: which ones depends on a configuration alone, not on what is missing.
 
-    The vmap engine gets all of them, which it trains together.
+    What the vmap engine trains in one program is one task.
     """
-    if backend.engine_of(unit.engine) == "vmap":
-        return [unit]
-    steps = unit.configuration.protocol.steps(samples)
-    size = min(MOST_TRIALS, max(1, TASK_STEPS // steps))
-    groups = itertools.groupby(unit.seeds, lambda pair: (pair[0] - 1) // size)
-    return [replace(unit, seeds=tuple(seeds)) for _, seeds in groups]
+    together = [unit for unit in units if backend.engine_of(unit.engine) == "vmap"]
+    return [
+        *map(tuple, groups(together)),
+        *((task,) for unit in units if unit not in together for task in _neighbours(unit, samples)),
+    ]
 
 
-def halves(unit: Unit) -> list[Unit]:
-    middle = (len(unit.seeds) + 1) // 2
-    return [replace(unit, seeds=part) for part in (unit.seeds[:middle], unit.seeds[middle:]) if part]
+def _neighbours(unit: Unit, samples: int) -> list[Unit]:
+    size = min(MOST_TRIALS, max(1, TASK_STEPS // unit.configuration.protocol.steps(samples)))
+    found = itertools.groupby(unit.seeds, lambda pair: (pair[0] - 1) // size)
+    return [replace(unit, seeds=tuple(seeds)) for _, seeds in found]
+
+
+def halves(work: Work) -> list[Work]:
+    first, *others = work
+    if others:
+        return [(first,), tuple(others)]
+    middle = (len(first.seeds) + 1) // 2
+    return [(replace(first, seeds=part),) for part in (first.seeds[:middle], first.seeds[middle:]) if part]
 
 
 class _Cluster:
@@ -176,26 +199,26 @@ class _Cluster:
 
     def check(self, units: Sequence[Unit]) -> list[Unit]:
         """Every unit as it will be trained. Raises UserError where a model is wrong, or ends its worker each time."""
-        waiting, deaths = deque(replace(unit, seeds=unit.seeds[:1]) for unit in units), Counter[int]()
+        waiting, deaths = deque[Work]((replace(unit, seeds=unit.seeds[:1]),) for unit in units), Counter[int]()
         sound: list[Unit] = []
         for task, answer in self._answers(waiting, check=True):
             if isinstance(answer, Died):
                 deaths[task.unit.index] += 1
                 check_deaths(task.unit, deaths[task.unit.index], answer)
-                waiting.append(task.unit)
+                waiting.append(task.left)
             else:  # another seed may be well where this one hangs
                 sound.append(task.unit if isinstance(answer, Overdue) else answer)
         return sound
 
     def train(self, units: Sequence[Unit]) -> None:
         """Trains all seeds of all units."""
-        waiting = deque(task for unit in units for task in tasks(unit, self.samples))
+        waiting = deque(tasks(units, self.samples))
         deaths = Counter[tuple[int, int]]()
         for task, answer in self._answers(waiting, check=False):
             if isinstance(answer, Died | Overdue):
                 result = self._after(task, answer, deaths)
                 if result is None:
-                    waiting.extendleft(reversed(halves(task.unit)))
+                    waiting.extendleft(reversed(halves(task.left)))
                     continue
             else:
                 result = answer
@@ -207,26 +230,26 @@ class _Cluster:
         unit, (trial, seed) = task.unit, task.unit.seeds[0]
         if isinstance(trouble, Overdue):
             what = f"took longer than {self.limit:g} s (--trial-timeout)"
-            if len(unit.seeds) == 1:
+            if len(unit.seeds) == 1 and not task.later:
                 return TrialResult(trial, seed, "timeout", error=f"it {what}", seconds=self.limit or 0.0)
         else:
             what = f"lost its worker in the cluster ({trouble.how})"
-            deaths[unit.index, trial] += len(unit.seeds) == 1
+            deaths[unit.index, trial] += len(unit.seeds) == 1 and not task.later
             if deaths[unit.index, trial] == ATTEMPTS:
                 return TrialResult(trial, seed, "failed", error=f"it {what} {ATTEMPTS} times")
         alone = f"{unit.configuration.label}, trial {trial},"
-        which = alone if len(unit.seeds) == 1 else f"Of the trials on {task.host or 'a node'} one"
+        which = alone if len(unit.seeds) == 1 and not task.later else f"Of the trials on {task.host or 'a node'} one"
         self.listener.on_message(f"{which} {what}; what had not finished starts again.")
         return None
 
-    def _answers(self, waiting: deque[Unit], check: bool) -> Iterator[tuple[_Task, Any]]:
+    def _answers(self, waiting: deque[Work], check: bool) -> Iterator[tuple[_Task, Any]]:
         """What comes of the units that wait, which may become more meanwhile; few are asked for at a time."""
         running: dict[Any, _Task] = {}
         most = self._most()
         while waiting or running:
             while waiting and len(running) < most:
-                unit = waiting.popleft()
-                running[self.task.remote(*self.shared, check, pickle.dumps(unit))] = _Task(unit)
+                work = waiting.popleft()
+                running[self.task.remote(*self.shared, check, pickle.dumps(work))] = _Task(work[0], work[1:])
             ready, _ = self.ray.wait(list(running), num_returns=len(running), timeout=LOOK_SECONDS)
             for stream in ready:
                 yield from self._read(stream, running)
@@ -255,7 +278,7 @@ class _Cluster:
                 self._meet(answer)
             else:
                 yield task, answer
-                task.unit = replace(task.unit, seeds=task.unit.seeds[1:])
+                task.answered()
         if stream.is_finished():
             assert not task.unit.seeds, "a task has ended without an answer for each of its seeds"
             del running[stream]
