@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from models import mlp
-from tests.conftest import ROOT, needs_data, rows, run_trials, tables
+from tests.conftest import ENVIRONMENT, ROOT, needs_data, rows, run_trials, tables
 from trials import statistics
 from trials.experiment import METRICS
 from trials.seeds import Stream, integer
@@ -96,7 +96,7 @@ def test_quick_answers_import_nothing_heavy(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", ANSWERS, *QUICK, *gpu],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**ENVIRONMENT, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,
@@ -190,7 +190,7 @@ def test_report_writes_every_table_anew_and_draws_without_tensorflow(finished, t
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.argv = ['run_trials.py', '--report', 'copy']; {code}"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**ENVIRONMENT, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ENVIRONMENT, ROOT
 from trials import environment
 from trials.errors import UserError
 
@@ -69,7 +69,7 @@ def imported(tmp_path_factory):
     done = subprocess.run(
         [sys.executable, "-c", IMPORTED],
         cwd=ROOT,
-        env={**os.environ, "KERAS_HOME": str(home)},
+        env={**ENVIRONMENT, "KERAS_HOME": str(home)},
         capture_output=True,
         text=True,
         check=True,

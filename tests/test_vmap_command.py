@@ -34,6 +34,7 @@ def test_a_sweep_is_trained_and_recorded(trained):
     assert [json.loads(line)["result"]["notes"] for line in lines] == [{"lanes": 6}] * 12  # two rates, three seeds
 
 
+@pytest.mark.slow
 def test_two_workers_write_the_same_bytes_and_the_backend_can_be_asked_for(trained, command, tmp_path):
     done = command(*SMALL, "--workers", "2", KERAS_BACKEND="jax")
     assert done.returncode == 0, done.stderr

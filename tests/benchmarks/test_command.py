@@ -1,11 +1,10 @@
 import csv
-import os
 import subprocess
 import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ENVIRONMENT, ROOT
 
 
 @pytest.mark.slow
@@ -15,7 +14,7 @@ def test_two_contenders_train_the_same_and_the_tables_say_so(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", *words],
         cwd=ROOT,
-        env=os.environ,
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,

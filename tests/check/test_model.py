@@ -134,8 +134,8 @@ def test_a_model_that_the_graph_engine_cannot_train_is_no_violation(builder):
     noise = layer(USED, "return x * scale + (tensorflow.random.normal(()) if training else 0)")
     build = builder(returning("Own(), ", before="import tensorflow\n" + noise))
     case = plan(build, (), None, None)[0]
-    told = told_of(case, "graph engine")
-    assert told.startswith("skipped the graph engine trains what fit trains: it would be trained by fit")
+    told = told_of(case, "fast engine")
+    assert told.startswith("skipped the fast engine trains what fit trains: it would be trained by fit")
     assert "RandomStandardNormal" in told
     assert told_of(case, "loss finite").startswith("ok ")
 

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ENVIRONMENT, ROOT
 from trials.seeds import Stream, integer
 
 try:
@@ -103,7 +103,7 @@ class Tiny:
         return subprocess.Popen(
             [sys.executable, str(ROOT / "run_trials.py"), "--experiment", "tiny.py", *(words or INLINE)],
             cwd=self.place,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environment},
+            env={**ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1", **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

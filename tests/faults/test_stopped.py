@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.conftest import ENVIRONMENT
 from tests.faults.conftest import HELD, INLINE, PROCESSES, TRIALS, orphans, until, workers
 
 SECONDS = 60.0
@@ -34,10 +35,8 @@ def stop(process, number, group=False):
 def continued(tiny, errors):
     """Runs the very command that was printed."""
     (line,) = [line for line in errors.splitlines() if line.startswith("  python ")]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(
-        shlex.split(line), cwd=tiny.place, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
-    )
+    given = {**ENVIRONMENT, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    return subprocess.run(shlex.split(line), cwd=tiny.place, env=given, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,12 @@
 """Which figures there are, and that drawing leaves nothing else behind."""
 
-import os
 import subprocess
 import sys
 from xml.etree import ElementTree
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ENVIRONMENT, ROOT
 from tests.plots.small_tables import BATCH_NORM, EPOCHS, PLAIN, SUMMARY, SWEEP, TRIALS
 from trials import plots
 from trials.page.figures import local
@@ -29,7 +28,7 @@ def test_drawing_changes_no_setting_and_needs_no_screen(folder):
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code, str(folder(PLAIN))],
         cwd=ROOT,
-        env={**os.environ, "MPLBACKEND": "agg"},
+        env={**ENVIRONMENT, "MPLBACKEND": "agg"},
         capture_output=True,
         text=True,
         check=True,
