@@ -49,11 +49,15 @@ def train(configuration: Configuration, samples: Samples, parts: Parts, seed: in
         if not reason:
             try:
                 excepted = without_gradient(configuration, samples.classes, batches[0], seed)
-                tolerance = ON_JAX if backend.current() == "jax" else TOLERANCE
-                return side_by_side(fit, [fast], batches, seed, excepted, tolerance)
+                return side_by_side(fit, [fast], batches, seed, excepted, tolerance())
             except UnsupportedError as error:
                 reason = str(error)
         return Trained(side_by_side(fit, [], batches, seed).losses, [], reason)
+
+
+def tolerance() -> float:
+    """What the two may differ by on the current backend."""
+    return ON_JAX if backend.current() == "jax" else TOLERANCE
 
 
 @contextlib.contextmanager
@@ -69,13 +73,17 @@ def precise() -> Iterator[None]:
     import jax
 
     config = import_keras().config
-    jax.config.update("jax_enable_x64", True)
-    config.set_floatx("float64")
+
+    def set_(name: str) -> None:
+        jax.config.update("jax_enable_x64", name == "float64")
+        config.set_floatx(name)
+        config.set_dtype_policy(name)
+
+    set_("float64")
     try:
         yield
     finally:
-        config.set_floatx("float32")
-        jax.config.update("jax_enable_x64", False)
+        set_("float32")
 
 
 def fast_session(configuration: Configuration, classes: int) -> Any:
@@ -139,7 +147,7 @@ def side_by_side(
     batches: Sequence[Parts],
     seed: int,
     excepted: Collection[int] = (),
-    tolerance: float = TOLERANCE,
+    within: float = TOLERANCE,
 ) -> Trained:
     """A step a batch with each session; after each, all variables are compared but those at the places `excepted`.
 
@@ -155,9 +163,9 @@ def side_by_side(
             session.load(batch)
         losses.append(fit.train_epoch(order))
         for other in others:
-            if not abs((loss := other.train_epoch(order)) - losses[-1]) <= tolerance * abs(losses[-1]):
+            if not abs((loss := other.train_epoch(order)) - losses[-1]) <= within * abs(losses[-1]):
                 found.append(f"after step {number} the loss is {loss:.6g} instead of {losses[-1]:.6g}")
-            apart = differences(fit.model, other.model, tolerance, excepted)
+            apart = differences(fit.model, other.model, within, excepted)
             found += [f"after step {number} {text}" for text in apart]
     return Trained(losses, found)
 

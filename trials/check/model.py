@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from trials.check.cases import SEED, Case, kind_of
-from trials.check.engines import STEPS, TOLERANCE, gradients
+from trials.check.engines import STEPS, gradients, tolerance
 from trials.engines.model import blueprint, check_model, compile_model, load_weights_file, threshold, weights_file
 from trials.environment import import_keras
 from trials.errors import UnsupportedError, UserError
@@ -150,7 +150,7 @@ def same_training(case: Case) -> str:
         raise UnsupportedError("its training is not finite")
     if trained.differences:
         raise UserError(f"{_listed(trained.differences)}; train it with --engine fit, and report it")
-    return f"after {STEPS} steps every variable within {TOLERANCE:g}"
+    return f"after {STEPS} steps every variable within {tolerance():g}"
 
 
 def saved(case: Case) -> str:
