@@ -98,13 +98,24 @@ def absent(*packages: str) -> Iterator[None]:
             del sys.modules[package]
 
 
-@functools.cache
 def import_keras() -> ModuleType:
-    """Keras on the current backend, without the banner, as every trial finds it.
+    """Keras on the current backend: as it is, where it is loaded already, else as every trial finds it.
 
-    The first call sets one thread an operation and the defaults of Keras, which a user's
-    keras.json would change without a trace in any result; what an experiment's file sets later
-    stays. Raises UserError where the backend is another than TensorFlow or JAX, or not installed.
+    Raises UserError where the backend is another than TensorFlow or JAX, or not installed.
+    """
+    if "keras.src" in sys.modules:
+        import keras
+
+        return keras
+    return _prepared_keras()
+
+
+@functools.cache
+def _prepared_keras() -> ModuleType:
+    """Keras without the banner, with one thread an operation.
+
+    The first call sets the defaults of Keras too, which a user's keras.json would change without a
+    trace in any result; what an experiment's file sets later stays.
     """
     backend.check_installed()
     os.environ["KERAS_BACKEND"] = backend.current()
@@ -127,8 +138,14 @@ def _on_tensorflow() -> ModuleType:
 
     tf.get_logger().setLevel("ERROR")  # fit's own tracing is not the user's concern
     # A small network trains as fast with one as with two.
-    tf.config.threading.set_intra_op_parallelism_threads(THREADS)
-    tf.config.threading.set_inter_op_parallelism_threads(THREADS)
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+        tf.config.threading.set_inter_op_parallelism_threads(THREADS)
+    except RuntimeError as error:
+        raise UserError(
+            "TensorFlow has computed something before a trial could be given one thread, as where a module makes "
+            "tensors while it is imported.\nHave builders make them, or import keras in the experiment's own file."
+        ) from error
     return keras
 
 
@@ -161,7 +178,7 @@ def prepare_process(device: str) -> str:
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
         os.environ["JAX_PLATFORMS"] = "cpu"
-    import_keras()
+    _prepared_keras()
     if device == "cpu" and backend.current() == "jax":  # whoever imported it first
         import jax
 

@@ -1,5 +1,6 @@
 """Mistakes on the command line and in users' files, and machines that lack something."""
 
+import os
 import sys
 from types import SimpleNamespace
 from unittest import mock
@@ -146,6 +147,14 @@ COMMANDS = [
         patches={"trials.backend._installed": lambda name: name != "jax"},
     ),
     told("--experiment iris_hidden_units --engine vmap --trial-timeout 5", "--trial-timeout 5", "--engine graph"),
+    Case(
+        environment._on_tensorflow,
+        ("computed something", "one thread", "import keras"),
+        patches={
+            "tensorflow.config.threading.set_intra_op_parallelism_threads": mock.Mock(side_effect=RuntimeError),
+            "os.environ": {**os.environ},
+        },
+    ),
     Case(
         environment._finds_a_gpu,
         ("JAX cannot start a GPU", "no driver", "--device cpu"),
