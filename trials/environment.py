@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from trials import backend
+from trials import backend, stopping
 from trials.errors import UserError, first_line
 
 BANNER = re.compile(rb"WARNING: All log messages before absl|[IWEF]\d{4} |To enable the following instructions|\s*$")
@@ -132,7 +132,7 @@ def _on_tensorflow() -> ModuleType:
     os.environ["OMP_NUM_THREADS"] = str(THREADS)
     # TensorFlow would make every backward convolution's kernel anew each step, to save a megabyte.
     os.environ.setdefault("TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE", "0")
-    with quiet_import(), absent("pandas", "sklearn", "matplotlib"):
+    with stopping.loading(), quiet_import(), absent("pandas", "sklearn", "matplotlib"):
         import keras
         import tensorflow as tf
 
@@ -153,7 +153,7 @@ def _on_jax() -> ModuleType:
     os.environ["NPROC"] = str(THREADS)  # the size of XLA's pool of threads
     flags = os.environ.get("XLA_FLAGS", "")
     os.environ["XLA_FLAGS"] = f"--xla_gpu_deterministic_ops=true {flags}".strip()
-    with quiet_import(), absent("pandas", "sklearn", "matplotlib", "tensorflow"):
+    with stopping.loading(), quiet_import(), absent("pandas", "sklearn", "matplotlib", "tensorflow"):
         import jax
         import keras
 

@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from trials.errors import Terminated
@@ -16,6 +16,9 @@ SECONDS = 3.0
 "What a run that is told to stop has to end by itself."
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 _received: list[int] = []
+_finish: list[Callable[[int], None]] = []
+"What ends the process, once signals are looked after."
+_loading: list[bool] = []
 
 
 def on_signals(end: Callable[[int], object]) -> None:
@@ -31,8 +34,29 @@ def on_signals(end: Callable[[int], object]) -> None:
     for number in CODES:
         if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
             signal.signal(number, _raise)
-    arguments = (here, there, os.dup(2), end)
-    threading.Thread(target=_watch, args=arguments, daemon=True).start()
+    errors = os.dup(2)
+
+    def finish(number: int) -> None:
+        os.dup2(errors, 2)  # it may be held back while libraries load
+        code = CODES[signal.Signals(number)]
+        end(code)
+        os._exit(code)
+
+    _finish.append(finish)
+    threading.Thread(target=_watch, args=(here, there), daemon=True).start()
+
+
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """Within, a signal ends the process then and there: a library that an exception leaves half loaded can crash.
+
+    Nothing is trained yet where libraries load, and no worker runs.
+    """
+    _loading.append(True)
+    try:
+        yield
+    finally:
+        _loading.pop()
 
 
 def code_of(error: BaseException) -> int | None:
@@ -56,10 +80,12 @@ def _raise(number: int, _: object) -> NoReturn:
     _received.append(number)
     for each in CODES:
         signal.signal(each, signal.SIG_IGN)
+    if _loading:
+        _finish[0](number)
     raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 
 
-def _watch(here: socket.socket, _: socket.socket, errors: int, end: Callable[[int], object]) -> None:
+def _watch(here: socket.socket, _: socket.socket) -> None:
     number = 0
     while number not in CODES:
         number = here.recv(1)[0]
@@ -68,6 +94,4 @@ def _watch(here: socket.socket, _: socket.socket, errors: int, end: Callable[[in
 
     for child in active_children():
         child.kill()
-    os.dup2(errors, 2)  # it may be held back while libraries load
-    end(CODES[signal.Signals(number)])
-    os._exit(CODES[signal.Signals(number)])
+    _finish[0](number)

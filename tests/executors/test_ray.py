@@ -125,6 +125,7 @@ def whole(tmp_path_factory) -> dict[str, bytes]:
     return run.tables()
 
 
+@pytest.mark.slow
 def test_two_nodes_make_the_tables_of_one_machine(tiny, tmp_path_factory):
     """Users' files go along, with what they import from beside them; what the cluster cannot do is told at once."""
     local = Tiny(tmp_path_factory.mktemp("local"))
