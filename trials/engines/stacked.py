@@ -2,7 +2,7 @@
 
 A convolution with a kernel a lane becomes a grouped convolution, slow on GPUs and worse on CPUs. Written as a matrix
 product it becomes a batched one. The arithmetic is the same up to rounding, ties included. Four lanes of LeNet-5's
-convolutions, forward and back on one core: 69 ms as grouped ones, 31 to 38 ms as patches, 12 ms as bands
+convolutions, forward and back on one core: 70 ms as grouped ones, 30 ms as patches, 15 ms as bands
 (`python -m benchmarks.stacked`).
 """
 
