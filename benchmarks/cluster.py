@@ -13,6 +13,7 @@ import argparse
 import itertools
 import os
 import pickle
+import platform
 import subprocess
 import sys
 import tempfile
@@ -23,11 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from experiments import EXPERIMENTS
-from trials import datasets, environment
+from trials import datasets
 from trials.engines.results import TrialResult, Unit
 from trials.executors import ray as executor
 from trials.executors.cluster import connected, versions
 from trials.executors.inline import run as inline
+from trials.executors.node import Setup
 
 CLUSTER = """
 import sys
@@ -58,7 +60,7 @@ class Results:
 
 def canned(setup: Any, result: TrialResult, check: bool, pickled: bytes) -> Iterator[Any]:
     """In the place of a task: its seeds' results, without training."""
-    yield environment.machine()
+    yield platform.node()
     for trial, seed in pickle.loads(pickled).seeds:
         yield replace(result, trial=trial, seed=seed)
 
@@ -72,7 +74,7 @@ def trained_once(samples: Any) -> tuple[Unit, TrialResult]:
 
 
 def sizes(unit: Unit, result: TrialResult, samples: Any) -> None:
-    setup = executor._Setup({}, "cpu", versions(), {})
+    setup = Setup({}, {}, "cpu", versions(), ())
     for name, thing in {
         "a task of 100 seeds, sent": unit,
         "a task of one seed, sent": replace(unit, seeds=unit.seeds[:1]),
@@ -90,7 +92,7 @@ def told(what: str, results: int, seconds: float, busy: float) -> None:
 def received(ray: Any, unit: Unit, result: TrialResult, samples: Any, trials: int, asked: int, seeds: int) -> None:
     """Prints what a result costs the driver."""
     found = Results()
-    cluster = executor._Cluster(ray, samples, "cpu", found, asked, {})
+    cluster = executor._Cluster(ray, ray.nodes, samples, "cpu", found, asked, {})
     cluster.task = ray.remote(canned).options(num_returns="streaming", max_retries=0, num_cpus=1)
     cluster.shared = cluster.shared[0], ray.put(result)
     cluster.train([replace(unit, seeds=unit.seeds[:2])])  # workers have started

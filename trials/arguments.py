@@ -1,6 +1,7 @@
 """Every option of the command line, and which make sense together."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -243,5 +244,10 @@ def check_modes(arguments: argparse.Namespace) -> None:
             f"--trial-timeout {arguments.trial_timeout:g} cannot be kept with --executor inline: what hangs in this "
             "process cannot be ended alone.\nLeave --executor out, or use --executor processes."
         )
+    if arguments.executor == "ray" and not arguments.address:
+        try:
+            arguments.address = address(os.environ.get("RAY_ADDRESS") or "auto")
+        except argparse.ArgumentTypeError as error:
+            raise UserError(f"RAY_ADDRESS {error}.\nUnset it, or name the cluster with --address HOST:PORT.") from error
     if arguments.address and arguments.executor != "ray":
         raise UserError(f"--address {arguments.address} needs --executor ray: it names a cluster (docs/cluster.md).")

@@ -226,15 +226,16 @@ class _Driver:
         from trials.executors import inline, processes, ray
 
         settings = self.settings
-        trials = sum(len(unit.seeds) for unit in first)
-        if settings.until is not None:  # a resumed round may lack a few trials; those to come will not
-            trials = max(trials, ROUND * len(self.keys))
         rounds = itertools.chain([first], later)
-        workers = processes.choose_workers(settings.workers, trials, self.samples, settings.device)
         if settings.executor == "ray":
             how = settings.workers, settings.sources, settings.trial_timeout
             ray.run(rounds, self.samples, settings.device, self, settings.address, *how)
-        elif self._inline(first, workers):
+            return
+        trials = sum(len(unit.seeds) for unit in first)
+        if settings.until is not None:  # a resumed round may lack a few trials; those to come will not
+            trials = max(trials, ROUND * len(self.keys))
+        workers = processes.choose_workers(settings.workers, trials, self.samples, settings.device)
+        if self._inline(first, workers):
             inline.run(rounds, self.samples, settings.device, self)
         else:
             limit = settings.trial_timeout

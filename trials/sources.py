@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import importlib.abc
 import importlib.util
 import inspect
 import re
@@ -67,10 +68,7 @@ def load_file(path: Path) -> tuple[types.ModuleType, str]:
 
 
 def helpers(sources: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
-    """Modules that users' files have imported from beside them, as `sources` has the files; packages are left out.
-
-    Python lists a module once it is loaded: each comes after those that it imports.
-    """
+    """Modules that users' files have imported from beside them, as `sources` has the files; packages are left out."""
     folders = {Path(path).parent.resolve() for path, _ in sources.values()}
     found = {}
     for name, module in list(sys.modules.items()):
@@ -79,6 +77,22 @@ def helpers(sources: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]
         if name != "__main__" and name not in sources and path.parent in folders and path.stem == name:
             found[name] = (str(path), path.read_text(encoding="utf-8"))
     return found
+
+
+class Sent(importlib.abc.MetaPathFinder, importlib.abc.ExecutionLoader):
+    """Has Python import modules from the text that was sent of them, whatever this machine has at their paths."""
+
+    def __init__(self, modules: Mapping[str, tuple[str, str]]) -> None:
+        self.modules = modules
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
+        return importlib.util.spec_from_loader(fullname, self) if fullname in self.modules else None
+
+    def get_filename(self, fullname: str) -> str:
+        return self.modules[fullname][0]
+
+    def get_source(self, fullname: str) -> str:
+        return self.modules[fullname][1]
 
 
 def _where(error: BaseException, path: Path) -> str:

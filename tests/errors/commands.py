@@ -8,7 +8,7 @@ from unittest import mock
 from tests.errors.case import Case, own, told
 from trials import backend, environment, sources
 from trials.executors import cluster
-from trials.executors.ray import _load
+from trials.executors.node import load
 
 DEEP = """
 def deep():
@@ -167,10 +167,21 @@ COMMANDS = [
     told("--experiment iris_hidden_units --executor ray --address ray://h:1", "'ray://h:1'", "auto or HOST:PORT"),
     told("--experiment iris_hidden_units --address auto", "--address auto", "--executor ray"),
     Case(mock.patch.dict(sys.modules, {"ray": None})(cluster._installed), ("ray", "requirements-ray.txt")),
-    Case(lambda: cluster.places([], "gpu"), ("0 nodes", "0 GPUs", "ray start")),
+    told(
+        "--experiment iris_hidden_units --executor ray",
+        "RAY_ADDRESS must be",
+        "'ray://h:1'",
+        "auto or HOST:PORT",
+        "Unset it",
+        environment={"RAY_ADDRESS": "ray://h:1"},
+    ),
+    Case(lambda: cluster.places([], "gpu", 2**30), ("takes 1 CPU, 1 GPU, 1.0 GiB", "0 nodes", "nothing", "ray start")),
     Case(lambda: cluster.check_versions("n1", {}, {"keras": "3"}), ("n1", "keras none instead of 3", "Install")),
     Case(lambda: cluster.look(SILENT, ["n1"]), ("host-of-n1", "lost", "ray stop")),
-    Case(lambda: _load({"own": ("own.py", "import nothing_such")}), ("own.py", "nothing_such", "Install packages")),
+    Case(
+        lambda: load({"own": ("own.py", "import nothing_such")}, {}, "n1"),
+        ("own.py", "n1", "nothing_such", "Install packages"),
+    ),
 ]
 
 FILES = [

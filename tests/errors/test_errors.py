@@ -25,6 +25,10 @@ ELSEWHERE = {
         "trials/executors/processes.py",
         "A worker process ended",
     ): "test_a_builder_that_ends_its_process_whenever_it_is_tried_is_told_in_a_sentence",
+    (
+        "trials/executors/ray.py",
+        "end before they can train",
+    ): "test_a_node_whose_workers_never_get_ready_is_named_and_no_trial_blamed",
 }
 "Errors that need more than one process, and the test that covers each."
 
@@ -89,6 +93,7 @@ def test_every_error_of_the_program_is_told_as_it_should_be(tmp_path, monkeypatc
 
     monkeypatch.setattr(UserError, "__init__", recording)
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     for number, case in enumerate(ALL):
         folder = tmp_path / str(number)
         folder.mkdir()

@@ -41,7 +41,7 @@ class Cluster:
 
     def workers(self) -> list[psutil.Process]:
         """Processes that hold a task of the project at this moment."""
-        return [each for each in processes(self.process.pid) if _title(each).startswith("ray::_answer")]
+        return [each for each in processes(self.process.pid) if _title(each).startswith("ray::answer")]
 
     def _line(self) -> str:
         assert self.process.stdout is not None

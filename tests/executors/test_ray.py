@@ -12,9 +12,7 @@ from tests.conftest import run_trials
 from tests.executors.cluster import Cluster, cluster, idle
 from tests.faults.conftest import HELD, PATIENCE, TRIALS, Tiny, lot, until
 from trials.engines.results import Unit
-from trials.errors import UserError
 from trials.executors import ray
-from trials.executors.cluster import Machines, check_versions, places
 
 LOCAL = ("--executor", "processes", "--workers", "2")
 THOUSAND = ("--trials", "500")
@@ -46,9 +44,14 @@ def test_a_long_trial_is_a_task_of_its_own():
     assert trials(ray.tasks([unit(1, 3, "lenet5_mnist")], 70_000)) == [[1], [2], [3]]
 
 
-def test_what_is_lost_is_halved_until_a_trial_is_alone():
-    assert trials(ray.halves((unit(1, 5),))) == [[1, 2, 3], [4, 5]]
-    assert trials(ray.halves((unit(1, 1),))) == [[1]]
+def test_what_is_lost_is_asked_for_trial_by_trial():
+    first, other = unit(1, 2), dataclasses.replace(unit(7, 8), index=1)
+    assert [[(each.index, each.seeds) for each in work] for work in ray.apart((first, other))] == [
+        [(0, ((1, 0),))],
+        [(0, ((2, 1),))],
+        [(1, ((7, 6),))],
+        [(1, ((8, 7),))],
+    ]
 
 
 def test_what_one_program_trains_is_one_task():
@@ -58,46 +61,11 @@ def test_what_one_program_trains_is_one_task():
     units = [Unit(index, each, seeds, "vmap") for index, each in enumerate(swept.configurations())]
     work = ray.tasks(units, 150)
     assert [[each.index for each in task] for task in work] == [[0, 1], [2, 3]]
-    assert ray.halves(work[0]) == [(units[0],), (units[1],)]
     task, followed = ray._Task(units[0], (units[1],)), []
     while task.unit.seeds:
-        followed.append((task.unit.index, task.unit.seeds[0][0]))
+        followed.append((task.unit.index, task.unit.seeds[0][0], task.alone))
         task.answered()
-    assert followed == [(0, 1), (0, 2), (1, 1), (1, 2)]
-
-
-def node(name, alive=True, **resources):
-    return {"NodeID": name, "Alive": alive, "Resources": resources}
-
-
-def test_places_are_counted_where_they_are():
-    nodes = [node("a", CPU=4.0, GPU=1.0), node("b", CPU=2.5), node("c", alive=False, CPU=8.0), node("head")]
-    assert places(nodes, "cpu") == {"a": 4, "b": 2}
-    assert places(nodes, "gpu") == {"a": 1}
-    with pytest.raises(UserError, match=r"2 nodes have 2\.5 CPUs and 0 GPUs"):
-        places(nodes[1:], "gpu")
-
-
-def test_a_node_with_other_versions_is_named():
-    check_versions("n1", {"keras": "3"}, {"keras": "3"})
-    with pytest.raises(UserError, match="n1 has keras 3 instead of 4, tensorflow none instead of 2"):
-        check_versions("n1", {"keras": "3"}, {"keras": "4", "tensorflow": "2"})
-
-
-def machine(host, processor="EPYC", features=("avx2",)):
-    return {"host": host, "processor": processor, "features": list(features)}
-
-
-def test_mixed_processors_are_recorded_and_told():
-    machines = Machines()
-    assert [machines.add(machine(host)) for host in ("b", "a", "a")] == [True, True, False]
-    assert machines.warning() == ""
-    assert machines.add(machine("c", features=("avx2", "avx512f")))
-    assert machines.record() == [
-        {"processor": "EPYC", "features": ["avx2"], "hosts": ["a", "b"]},
-        {"processor": "EPYC", "features": ["avx2", "avx512f"], "hosts": ["c"]},
-    ]
-    assert "2 kinds of processors, EPYC (a, b); EPYC (c)" in machines.warning()
+    assert followed == [(0, 1, False), (0, 2, False), (1, 1, False), (1, 2, True)]
 
 
 # --- with one ----------------------------------------------------------------------------------
@@ -130,7 +98,8 @@ def test_two_nodes_make_the_tables_of_one_machine(tiny, tmp_path_factory):
     """Users' files go along, with what they import from beside them; what the cluster cannot do is told at once."""
     local = Tiny(tmp_path_factory.mktemp("local"))
     for run in (local, tiny):
-        (run.place / "beside.py").write_text("EXTRA = 3\n")
+        (run.place / "beside.py").write_text("import behind\n\nONE = 1\nEXTRA = behind.two() + ONE\n")
+        (run.place / "behind.py").write_text("import beside\n\n\ndef two():\n    return 2 * beside.ONE\n")
         text = (run.place / "tiny.py").read_text()
         text = text.replace("import lazy_loader\n", "import beside\nimport lazy_loader\n")
         (run.place / "tiny.py").write_text(text.replace("Dense(units)", "Dense(units + beside.EXTRA)"))
@@ -139,12 +108,13 @@ def test_two_nodes_make_the_tables_of_one_machine(tiny, tmp_path_factory):
     with cluster(1, 1) as running:
         refused = tiny.run(*few, *on(running), "--device", "gpu")
         assert refused.returncode == 2
-        assert "3 nodes have 2 CPUs and 0 GPUs" in refused.stderr
+        assert "takes 1 CPU, 1 GPU, " in refused.stderr
+        assert "Its 3 nodes have: 0 CPU, 0 GPU, " in refused.stderr
         assert not tiny.folder.exists()
         done = tiny.run(*few, *on(running))
         assert done.returncode == 0, done.stderr
         assert idle(running)
-    assert "Ray" not in done.stderr
+    assert "Ray" not in done.stderr + done.stdout
     assert tiny.tables() == local.tables()
     (recorded,) = json.loads((tiny.folder / "run.json").read_text())["cluster"]
     with open(tiny.folder / "timings.csv", newline="") as rows:
@@ -160,7 +130,7 @@ def test_a_thousand_trials_of_which_a_node_is_lost(tiny, whole):
         tiny.go()
         _, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, errors
-    assert "what had not finished starts again" in errors
+    assert "was lost; what had not finished there starts again" in errors
     assert "Traceback" not in errors
     assert tiny.trained() == 1000  # none was lost, and none reported twice
     assert tiny.tables() == whole
@@ -195,7 +165,7 @@ def test_a_cluster_that_loses_its_last_node_ends_the_run(tiny):
         running.ask("kill")
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 2
-        assert "its 1 nodes have 0 CPUs" in errors
+        assert "Its 1 nodes have: 0 CPU, " in errors
         assert "Traceback" not in errors
     assert 20 <= tiny.trained() < TRIALS
 
@@ -204,8 +174,9 @@ def test_a_cluster_that_loses_its_last_node_ends_the_run(tiny):
 def test_a_trial_that_ends_its_worker_each_time_is_failed_and_the_others_are_there(tiny):
     (unlucky,) = [trial for trial in range(1, 21) if lot(trial) < 0.07]
     with cluster(2, IN_BUILDER="if units == 8 and lot < 0.07: os.kill(os.getpid(), 9)") as running:
-        done = tiny.run(*on(running))
+        done = tiny.run(*on(running), "--quiet")
     assert done.returncode == 1, done.stderr
+    assert done.stdout == ""
     assert "Traceback" not in done.stderr
     with open(tiny.folder / "trials.csv", newline="") as rows:
         failed = [row for row in csv.DictReader(rows) if row["status"] != "ok"]

@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from trials import backend, environment
@@ -13,7 +13,11 @@ from trials.errors import UserError, first_line
 from trials.sources import PROJECT
 
 PATIENCE = 30.0
-"Seconds for a cluster to answer the driver, or twice for its nodes to start a process: minutes would look like a hang."
+"Seconds of waiting without a word, or twice for a process of the cluster to start: minutes would look like a hang."
+NODES_SECONDS = 2.0
+"How often the head is asked for its nodes."
+READ_ON_IMPORT = ("NPY_DISABLE_CPU_FEATURES", "OPENBLAS_CORETYPE")
+"Variables that can change numbers and count only where a process starts with them, as Ray starts its own."
 SENT = ("trials", "models", "experiments", "analysis")
 "What every node is sent of this project."
 
@@ -21,6 +25,7 @@ SENT = ("trials", "models", "experiments", "analysis")
 def _installed() -> Any:
     """Ray, which only this executor needs, silenced: what goes wrong is told by the errors it raises."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["RAY_RUNTIME_ENV_IGNORE_GITIGNORE"] = "1"  # what git ignores is sent too
     try:
         import ray
     except ImportError as error:
@@ -36,6 +41,7 @@ def _installed() -> Any:
 def connected(address: str) -> Iterator[Any]:
     """Ray, connected to the cluster at 'auto' or HOST:PORT; left, it holds no process of this run any more.
 
+    Within, nothing goes to stdout: Ray tells there of workers that were killed.
     Raises UserError where there is none, or it does not answer within `PATIENCE` seconds.
     """
     ray = _installed()
@@ -61,42 +67,74 @@ def connected(address: str) -> Iterator[Any]:
             f"There is no Ray cluster to train on at --address {address}: {first_line(error).rstrip('.')}.\n"
             "Start one with `ray start --head`, and run this command on one of its machines (docs/cluster.md)."
         ) from error
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def watched(ray: Any) -> Iterator[Callable[[], Sequence[Mapping[str, Any]]]]:
+    """The cluster's nodes as its head told them last; a head that is lost holds up another thread than the caller's."""
+    nodes, left = [ray.nodes()], threading.Event()
+
+    def watch() -> None:
+        while not left.wait(NODES_SECONDS):
+            with contextlib.suppress(Exception):
+                nodes[0] = ray.nodes()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
     try:
-        yield ray
+        yield lambda: nodes[0]
     finally:
-        ray.shutdown()
+        left.set()
+        thread.join(NODES_SECONDS)
+
+
+def variables() -> dict[str, str]:
+    """What the processes of this run are started with on every node."""
+    given = {**environment.GIVEN, "KERAS_BACKEND": backend.current()}
+    return {name: value for name, value in given.items() if name != "CUDA_VISIBLE_DEVICES"}
 
 
 def _runtime() -> dict[str, Any]:
     """What Ray lays out for the processes of this run on every node: the driver's code and what it was told."""
-    given = {**environment.GIVEN, "KERAS_BACKEND": backend.current()}
     return {
         "working_dir": str(PROJECT),  # not py_modules: behind these a checkout at the same path would come first
         "excludes": ["__pycache__", *(f"/{path.name}" for path in PROJECT.iterdir() if path.name not in SENT)],
-        "env_vars": {name: value for name, value in given.items() if name != "CUDA_VISIBLE_DEVICES"},
+        "env_vars": variables(),
     }
 
 
-def places(nodes: Sequence[Mapping[str, Any]], device: str) -> dict[str, int]:
+def places(nodes: Sequence[Mapping[str, Any]], device: str, memory: int) -> dict[str, int]:
     """How many trials each node that is alive can train at once, by its id; those that can train none are left out.
 
+    A trial takes a CPU, on 'gpu' a GPU too, and so many bytes of memory.
     Raises UserError where no node can train any: a task would wait for ever.
     """
     alive = [node for node in nodes if node["Alive"]]
-    kinds = ("CPU", "GPU") if device == "gpu" else ("CPU",)
-    found = {node["NodeID"]: int(min(node["Resources"].get(kind, 0) for kind in kinds)) for node in alive}
+    needs = {"CPU": 1, **({"GPU": 1} if device == "gpu" else {}), "memory": memory}
+    found = {node["NodeID"]: int(min(node["Resources"].get(k, 0) // n for k, n in needs.items())) for node in alive}
     if not any(found.values()):
-        sums = " and ".join(f"{sum(node['Resources'].get(kind, 0) for node in alive):g} {kind}s" for kind in kinds)
+        each = [", ".join(_lent(kind, node["Resources"].get(kind, 0)) for kind in needs) for node in alive]
         raise UserError(
-            f"The cluster cannot train a single trial: its {len(alive)} nodes have {sums}, a trial needs one of each.\n"
+            f"No node of the cluster can train a trial, which takes {', '.join(_lent(*need) for need in needs.items())}"
+            f".\nIts {len(alive)} nodes have: {'; '.join(sorted(set(each))) or 'nothing'}.\n"
             "Start nodes with `ray start --num-cpus N` and, for --device gpu, `--num-gpus N` (docs/cluster.md)."
         )
     return {node: count for node, count in found.items() if count}
 
 
+def _lent(kind: str, amount: float) -> str:
+    return f"{amount / 2**30:.1f} GiB" if kind == "memory" else f"{amount:g} {kind}"
+
+
 def versions() -> dict[str, str]:
     """What must be equal on all machines that train one table."""
-    return {**environment.versions(), "architecture": environment.architecture()}
+    early = {name: os.environ[name] for name in READ_ON_IMPORT if name in os.environ}
+    return {**environment.versions(), "architecture": environment.architecture(), **early}
 
 
 def check_versions(host: str, found: Mapping[str, str], expected: Mapping[str, str]) -> None:
@@ -109,7 +147,8 @@ def check_versions(host: str, found: Mapping[str, str], expected: Mapping[str, s
     if other:
         raise UserError(
             f"The node {host} has {', '.join(other)}.\n"
-            "Install the same requirements.txt for the same Python on every machine of the cluster."
+            "Install the same requirements.txt for the same Python on every machine of the cluster, and start Ray "
+            "there with the same environment."
         )
 
 
@@ -144,31 +183,34 @@ def _look() -> tuple[dict[str, str], dict[str, Any]]:
 
 
 class Machines:
-    """Which machines train, by kind of processor."""
+    """Which machines train, by kind of processor and GPU."""
 
     def __init__(self) -> None:
-        self._kinds: dict[tuple[str, tuple[str, ...]], set[str]] = {}
+        self._kinds: dict[tuple[str, tuple[str, ...], tuple[str, ...]], set[str]] = {}
 
-    def add(self, machine: Mapping[str, Any]) -> bool:
-        """Whether this machine was not known."""
-        hosts = self._kinds.setdefault((machine["processor"], tuple(machine["features"])), set())
-        new = machine["host"] not in hosts
-        hosts.add(machine["host"])
-        return new
+    def add(self, machines: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether one of these machines was not known."""
+        known = sum(map(len, self._kinds.values()))
+        for machine in machines:
+            kind = machine["processor"], tuple(machine["features"]), tuple(machine.get("gpus", ()))
+            self._kinds.setdefault(kind, set()).add(machine["host"])
+        return sum(map(len, self._kinds.values())) > known
 
     def record(self) -> list[dict[str, Any]]:
-        """For run.json: an entry for each kind of processor."""
+        """For run.json: an entry for each kind."""
         return [
             {"processor": processor, "features": list(features), "hosts": sorted(hosts)}
-            for (processor, features), hosts in self._kinds.items()
+            | ({"gpus": list(gpus)} if gpus else {})
+            for (processor, features, gpus), hosts in self._kinds.items()
         ]
 
     def warning(self) -> str:
-        """What a mixture means; empty where all processors are of one kind."""
-        if len(self._kinds) < 2:
-            return ""
-        kinds = "; ".join(f"{processor} ({', '.join(sorted(hosts))})" for (processor, _), hosts in self._kinds.items())
+        """What a mixture means."""
+        kinds = ", ".join(
+            f"{', '.join([processor, *gpus])} ({len(hosts)} machine{'s' * (len(hosts) > 1)})"
+            for (processor, _, gpus), hosts in self._kinds.items()
+        )
         return (
-            f"The cluster has {len(self._kinds)} kinds of processors, {kinds}: "
+            f"The cluster has {len(self._kinds)} kinds of machines, {kinds} (run.json names them): "
             "a trial's last bits may depend on which of them trained it."
         )

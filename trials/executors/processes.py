@@ -40,9 +40,13 @@ def choose_workers(asked: str | int, trials: int, samples: Samples, device: str 
     gpus = len(backend.gpus(device))
     if gpus or device == "gpu":
         return max(1, min(gpus, trials))
-    need = WORKER_BYTES + 3 * samples.x.nbytes
-    fitting = environment.available_memory() // need
+    fitting = environment.available_memory() // worker_bytes(samples)
     return int(max(1, min(environment.cores(), fitting, trials)))
+
+
+def worker_bytes(samples: Samples) -> int:
+    """What a worker takes of memory."""
+    return WORKER_BYTES + 3 * int(samples.x.nbytes)
 
 
 # --- in the worker -----------------------------------------------------------------------------

@@ -2,29 +2,28 @@
 
 Tasks stream their results to the driver, which alone writes. Ray retries nothing here: it would train again what the
 driver has. What a task had not reported when its worker or node was lost, or when a trial took too long, is asked for
-once more, in halves, so that a trial which ends its worker or hangs each time is soon alone and is reported as such.
+once more, each trial alone, so that one which ends its worker or hangs each time is known and is reported as such.
 """
 
 import itertools
-import os
 import pickle
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from trials import backend, environment
+from trials import backend
 from trials.datasets import Samples
 from trials.engines.results import TrialResult, Unit
-from trials.errors import UserError, first_line
+from trials.errors import UserError
+from trials.executors import node
 from trials.executors.checked import Checked, checked
-from trials.executors.cluster import Machines, check_versions, connected, look, places, versions
+from trials.executors.cluster import PATIENCE, Machines, connected, look, places, variables, versions, watched
 from trials.executors.listener import Listener
-from trials.executors.processes import ATTEMPTS, check_deaths, groups
+from trials.executors.processes import ATTEMPTS, check_deaths, groups, worker_bytes
 from trials.executors.workers import Died, Overdue
-from trials.sources import helpers, load_source
+from trials.sources import helpers
 
 TASK_STEPS = 10_000
 "Training steps of a task, of one trial at least: some seconds, beside which a trace of the model is short."
@@ -33,62 +32,6 @@ Work = tuple[Unit, ...]
 "The units of a task: one, or several that are trained together."
 LOOK_SECONDS = 0.1
 "How often finished trials are collected."
-
-# --- in a worker of the cluster ----------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Setup:
-    """What a worker needs beside the samples, sent to each node once."""
-
-    sources: Mapping[str, tuple[str, str]]
-    device: str
-    versions: Mapping[str, str]
-    variables: Mapping[str, str]
-
-
-_worker: dict[str, Any] = {}
-
-
-def _prepare(setup: _Setup, samples: Samples) -> None:
-    """As a worker process of this machine is prepared; a node may have joined after the others were looked at."""
-    machine = environment.machine()
-    check_versions(machine["host"], versions(), setup.versions)
-    for name in {*environment.VARIABLES} - {*setup.variables, "CUDA_VISIBLE_DEVICES"}:
-        os.environ.pop(name, None)  # Ray's own, or the node's
-    _load(setup.sources)
-    environment.prepare_process(setup.device)
-    from trials.engines import Trainer
-
-    _worker.update(machine=machine, trainer=Trainer(samples))
-
-
-def _load(sources: Mapping[str, tuple[str, str]]) -> None:
-    """Users' modules, as the driver sent them."""
-    for module, (path, text) in sources.items():
-        try:
-            load_source(module, Path(path), text)
-        except ImportError as error:
-            raise UserError(
-                f"{path} cannot be imported on the node {environment.machine()['host']}: {first_line(error)}.\n"
-                "Install packages on every node; of a user's own modules, files beside the experiment's are sent along."
-            ) from error
-
-
-def _answer(setup: _Setup, samples: Samples, check: bool, pickled: bytes) -> Iterator[Any]:
-    """Yields the machine it runs on, then the unit as it was checked, or a result a seed."""
-    if not _worker:  # it serves this run alone, which has one dataset
-        _prepare(setup, samples)
-    yield _worker["machine"]
-    work = pickle.loads(pickled)  # not before the user's modules are there
-    for place, unit in enumerate(work, 1):
-        if check:
-            yield _worker["trainer"].check(unit)
-        else:
-            yield from _worker["trainer"].run(unit, later=work[place:])
-
-
-# --- in the driver -----------------------------------------------------------------------------
 
 
 @dataclass
@@ -99,11 +42,15 @@ class _Task:
     later: Work = ()
     host: str = ""
     heard: float | None = None
-    "When it last answered; None while its worker gets ready."
+    "When its last answer was dealt with; None while its worker gets ready."
 
     @property
     def left(self) -> Work:
         return (self.unit, *self.later)
+
+    @property
+    def alone(self) -> bool:
+        return len(self.unit.seeds) == 1 and not self.later
 
     def answered(self) -> None:
         """Its next seed is; the others follow."""
@@ -113,7 +60,9 @@ class _Task:
             self.later = tuple(later)
 
     def overdue(self, limit: float | None) -> bool:
-        return bool(limit and self.heard and self.unit.seeds and time.monotonic() - self.heard > limit)
+        if not limit or self.heard is None:
+            return False
+        return bool(self.unit.seeds) and time.monotonic() - self.heard > limit
 
 
 def run(
@@ -128,13 +77,13 @@ def run(
 ) -> None:
     """Checks every model in the cluster, then trains round after round of units there, reporting as trials end.
 
-    At most `workers` tasks run at once, by default as many as the cluster has CPUs (on 'gpu': GPUs). A trial that
-    takes longer than `limit` seconds is reported as timeout.
+    At most `workers` tasks run at once, by default as many as the cluster has CPUs (on 'gpu': GPUs) and memory for.
+    A trial that takes longer than `limit` seconds is reported as timeout.
     Raises UserError where the cluster cannot be reached, cannot train, or has other versions than this machine.
     """
     device = "gpu" if device == "gpu" else "cpu"
-    with connected(address) as ray:
-        cluster = _Cluster(ray, samples, device, listener, workers, sources, limit)
+    with connected(address) as ray, watched(ray) as nodes:
+        cluster = _Cluster(ray, nodes, samples, device, listener, workers, sources, limit)
         known: Checked = {}
         for units in rounds:
             started = bool(known)
@@ -163,12 +112,9 @@ def _neighbours(unit: Unit, samples: int) -> list[Unit]:
     return [replace(unit, seeds=tuple(seeds)) for _, seeds in found]
 
 
-def halves(work: Work) -> list[Work]:
-    first, *others = work
-    if others:
-        return [(first,), tuple(others)]
-    middle = (len(first.seeds) + 1) // 2
-    return [(replace(first, seeds=part),) for part in (first.seeds[:middle], first.seeds[middle:]) if part]
+def apart(work: Work) -> list[Work]:
+    """Each trial as work of its own."""
+    return [(replace(unit, seeds=(pair,)),) for unit in work for pair in unit.seeds]
 
 
 class _Cluster:
@@ -177,6 +123,7 @@ class _Cluster:
     def __init__(
         self,
         ray: Any,
+        nodes: Callable[[], Sequence[Mapping[str, Any]]],
         samples: Samples,
         device: str,
         listener: Listener,
@@ -184,18 +131,20 @@ class _Cluster:
         sources: Mapping[str, tuple[str, str]],
         limit: float | None = None,
     ) -> None:
-        self.ray, self.device, self.listener, self.workers, self.limit = ray, device, listener, workers, limit
-        self.samples = len(samples.y)
+        self.ray, self.nodes, self.device, self.listener = ray, nodes, device, listener
+        self.workers, self.limit = workers, limit
+        self.samples, self.bytes = len(samples.y), worker_bytes(samples)
         self.machines = Machines()
-        nodes = places(ray.nodes(), device)
-        for machine in look(ray, list(nodes)):
-            self._meet(machine)
-        variables = {**environment.GIVEN, "KERAS_BACKEND": backend.current()}
-        setup = _Setup({**helpers(sources), **sources}, device, versions(), variables)
+        self.unready = Counter[str]()
+        "By machine, workers that ended before they could train, since one last could."
+        self.narrow = set[int]()
+        "Configurations whose programs are made for one seed: one died alone, of which memory may be the reason."
+        self._meet(look(ray, list(places(nodes(), device, self.bytes))))
+        setup = node.Setup(sources, helpers(sources), device, versions(), tuple(variables()))
         self.shared = ray.put(setup), ray.put(samples)
         # not as .options: a process that has had a GPU must end with its task, or it would keep it beside the next one
-        resources = {"num_cpus": 1, "num_gpus": int(device == "gpu")}
-        self.task = ray.remote(num_returns="streaming", max_retries=0, **resources)(_answer)
+        resources = {"num_cpus": 1, "num_gpus": int(device == "gpu"), "memory": self.bytes}
+        self.task = ray.remote(num_returns="streaming", max_retries=0, **resources)(node.answer)
 
     def check(self, units: Sequence[Unit]) -> list[Unit]:
         """Every unit as it will be trained. Raises UserError where a model is wrong, or ends its worker each time."""
@@ -208,6 +157,7 @@ class _Cluster:
                 waiting.append(task.left)
             else:  # another seed may be well where this one hangs
                 sound.append(task.unit if isinstance(answer, Overdue) else answer)
+                assert sound[-1].index == task.unit.index
         return sound
 
     def train(self, units: Sequence[Unit]) -> None:
@@ -218,10 +168,11 @@ class _Cluster:
             if isinstance(answer, Died | Overdue):
                 result = self._after(task, answer, deaths)
                 if result is None:
-                    waiting.extendleft(reversed(halves(task.left)))
+                    waiting.extendleft(reversed(apart(task.left)))
                     continue
             else:
                 result = answer
+                assert (result.trial, result.seed) == task.unit.seeds[0]
             self.listener.on_epochs(result.epochs)
             self.listener.on_result(task.unit, result, task.host)
 
@@ -230,34 +181,49 @@ class _Cluster:
         unit, (trial, seed) = task.unit, task.unit.seeds[0]
         if isinstance(trouble, Overdue):
             what = f"took longer than {self.limit:g} s (--trial-timeout)"
-            if len(unit.seeds) == 1 and not task.later:
+            if task.alone:
                 return TrialResult(trial, seed, "timeout", error=f"it {what}", seconds=self.limit or 0.0)
         else:
             what = f"lost its worker in the cluster ({trouble.how})"
-            deaths[unit.index, trial] += len(unit.seeds) == 1 and not task.later
+            deaths[unit.index, trial] += task.alone
+            if task.alone and backend.engine_of(unit.engine) == "vmap":
+                self.narrow.add(unit.index)
             if deaths[unit.index, trial] == ATTEMPTS:
                 return TrialResult(trial, seed, "failed", error=f"it {what} {ATTEMPTS} times")
-        alone = f"{unit.configuration.label}, trial {trial},"
-        which = alone if len(unit.seeds) == 1 and not task.later else f"Of the trials on {task.host or 'a node'} one"
+        which = f"{unit.configuration.label}, trial {trial}," if task.alone else f"Of the trials on {task.host} one"
         self.listener.on_message(f"{which} {what}; what had not finished starts again.")
         return None
 
     def _answers(self, waiting: deque[Work], check: bool) -> Iterator[tuple[_Task, Any]]:
         """What comes of the units that wait, which may become more meanwhile; few are asked for at a time."""
         running: dict[Any, _Task] = {}
-        most = self._most()
+        news = time.monotonic()
         while waiting or running:
-            while waiting and len(running) < most:
-                work = waiting.popleft()
-                running[self.task.remote(*self.shared, check, pickle.dumps(work))] = _Task(work[0], work[1:])
+            self._ask(waiting, running, check)
             ready, _ = self.ray.wait(list(running), num_returns=len(running), timeout=LOOK_SECONDS)
-            for stream in ready:
-                yield from self._read(stream, running)
-            for stream in [stream for stream, task in running.items() if task.overdue(self.limit)]:
-                self.ray.cancel(stream, force=True)
-                yield running.pop(stream), Overdue()
-            if not ready:
-                most = self._most()
+            late = {stream for stream, task in running.items() if task.overdue(self.limit)}
+            for stream in dict.fromkeys([*ready, *late]):
+                for task, answer in self._read(stream, running):
+                    if isinstance(answer, Died) and not self._while_training(task, answer):
+                        waiting.appendleft(task.left)
+                    else:
+                        yield task, answer
+                if stream in late and stream in running and running[stream].overdue(self.limit):  # not read meanwhile
+                    self.ray.cancel(stream, force=True)
+                    yield running.pop(stream), Overdue()
+            if ready or any(task.heard is not None for task in running.values()):
+                news = time.monotonic()
+            elif time.monotonic() - news > PATIENCE:
+                self.listener.on_message(
+                    "No worker of the cluster has been ready for half a minute: other work may have its CPUs or its "
+                    "memory (see `ray status`). Waiting."
+                )
+
+    def _ask(self, waiting: deque[Work], running: dict[Any, _Task], check: bool) -> None:
+        most = self._most()
+        while waiting and len(running) < most:
+            work = [replace(unit, lanes=1) if unit.index in self.narrow else unit for unit in waiting.popleft()]
+            running[self.task.remote(*self.shared, check, pickle.dumps(work))] = _Task(work[0], tuple(work[1:]))
 
     def _read(self, stream: Any, running: dict[Any, _Task]) -> Iterator[tuple[_Task, Any]]:
         """What has come of one task since it was looked at."""
@@ -268,28 +234,52 @@ class _Cluster:
             except errors.RayTaskError as error:
                 raise error.cause if isinstance(error.cause, UserError) else error from None
             except errors.RayError as error:
+                self.ray.cancel(stream, force=True)  # where only an answer was lost, it goes on
                 del running[stream]
                 if task.unit.seeds:  # or it was lost after its last answer
                     yield task, Died(type(error).__name__)
                 return
-            task.heard = time.monotonic()
             if isinstance(answer, dict):
                 task.host = answer["host"]
-                self._meet(answer)
+                self._meet([answer])
+            elif isinstance(answer, str):
+                task.host = answer
+                self.unready[answer] = self.unready[""] = 0
             else:
                 yield task, answer
                 task.answered()
+            task.heard = None if isinstance(answer, dict) else time.monotonic()
         if stream.is_finished():
             assert not task.unit.seeds, "a task has ended without an answer for each of its seeds"
             del running[stream]
 
-    def _meet(self, machine: Mapping[str, Any]) -> None:
-        if self.machines.add(machine):
+    def _while_training(self, task: _Task, death: Died) -> bool:
+        """Whether a trial may have ended its worker, and not its node. Raises UserError where a node always does."""
+        if death.how == "NodeDiedError":
+            self.listener.on_message(
+                f"The node {task.host or 'of a task'} was lost; what had not finished there starts again."
+            )
+            return False
+        if task.heard is not None:
+            return True
+        self.unready[task.host] += 1
+        if self.unready[task.host] >= ATTEMPTS:
+            raise UserError(
+                f"Workers on {task.host or 'a node of the cluster'} end before they can train "
+                f"({death.how}, {ATTEMPTS} times in a row).\n"
+                "See whether it has memory for each CPU that it lends and runs what the experiment's file imports, "
+                "or take it out of the cluster with `ray stop` there."
+            )
+        return False
+
+    def _meet(self, machines: Sequence[Mapping[str, Any]]) -> None:
+        kinds = len(self.machines.record())
+        if self.machines.add(machines):
             self.listener.on_machines(self.machines.record())
-            if warning := self.machines.warning():
-                self.listener.on_message(warning)
+            if len(self.machines.record()) > max(1, kinds):
+                self.listener.on_message(self.machines.warning())
 
     def _most(self) -> int:
         """How many tasks are asked for at a time: twice what runs at once, so that no CPU waits for the driver."""
-        there = sum(places(self.ray.nodes(), self.device).values())
+        there = sum(places(self.nodes(), self.device, self.bytes).values())
         return 2 * there if self.workers == "auto" else int(self.workers)
