@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 
@@ -25,7 +26,7 @@ class Cluster:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.executors.cluster", folder, *map(str, cpus)],
             cwd=ROOT,
-            env={**ENVIRONMENT, "RAY_USAGE_STATS_ENABLED": "0", **environment},
+            env={**ENVIRONMENT, "RAY_USAGE_STATS_ENABLED": "0", "RAY_TMPDIR": folder, **environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -100,7 +101,8 @@ def main(folder: str, *cpus: str) -> None:
 
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # Ray prints there
-    made = cluster_utils.Cluster(True, head_node_args={"num_cpus": 0, "temp_dir": folder, **SMALL})
+    (Path(folder) / "ray").mkdir()  # which Ray takes for granted
+    made = cluster_utils.Cluster(True, head_node_args={"num_cpus": 0, **SMALL})
     try:
         nodes = [made.add_node(num_cpus=int(count), **SMALL) for count in cpus]
         print(made.address, file=answers, flush=True)
