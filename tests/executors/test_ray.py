@@ -197,6 +197,27 @@ def test_a_builder_that_ends_its_worker_whenever_it_is_tried_is_told_in_a_senten
 
 
 @pytest.mark.slow
+def test_a_node_that_cannot_train_as_the_driver_does_is_named_and_blames_no_trial(tiny):
+    """One was started otherwise; on the other each worker is killed while it gets ready."""
+    with cluster(1, NPY_DISABLE_CPU_FEATURES="F16C") as running:
+        started_otherwise = tiny.run(*on(running))
+    text = (tiny.place / "tiny.py").read_text()
+    kill = "import sys\nif sys.argv[0].endswith('default_worker.py'): os.kill(os.getpid(), 9)\n"
+    (tiny.place / "tiny.py").write_text(text.replace("import lazy_loader\n", f"import lazy_loader\n{kill}"))
+    with cluster(1) as running:
+        killed = tiny.run(*on(running))
+        assert idle(running)
+    for done, words in (
+        (started_otherwise, "has NPY_DISABLE_CPU_FEATURES F16C instead of none"),
+        (killed, "end before they can train (WorkerCrashedError, 3 times in a row)"),
+    ):
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert len(done.stderr.splitlines()) <= 3
+    assert not tiny.folder.exists()
+
+
+@pytest.mark.slow
 def test_what_hangs_ends_alone(tiny):
     """A model that is built ahead, for the fourth of four trials; a training within TensorFlow, from its first."""
     assert lot(4) < 0.1 < min(lot(1), lot(2), lot(3))

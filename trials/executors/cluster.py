@@ -17,7 +17,7 @@ PATIENCE = 30.0
 NODES_SECONDS = 2.0
 "How often the head is asked for its nodes."
 READ_ON_IMPORT = ("NPY_DISABLE_CPU_FEATURES", "OPENBLAS_CORETYPE")
-"Variables that can change numbers and count only where a process starts with them, as Ray starts its own."
+"Variables that can change numbers and are read before a worker could take off what its node was started with."
 SENT = ("trials", "models", "experiments", "analysis")
 "What every node is sent of this project."
 
