@@ -21,7 +21,7 @@ from trials.errors import UnsupportedError, first_line
 from trials.experiment import Configuration
 from trials.splits import Parts
 
-EVALUATION_BATCH = 1000
+EVALUATION_BATCH = 250  # on a CPU what a batch leaves between layers then stays in its cache (benchmarks/log.md)
 # Kernels that hold a state of their own, which one traced graph could not set back for each seed.
 RESEEDED = {
     "RandomUniform",
