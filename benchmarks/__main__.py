@@ -2,7 +2,7 @@
 
     python -m benchmarks                                    every work but the longest
     python -m benchmarks iris lenet5_batch_32               these alone
-    python -m benchmarks peak overhead                      the machine's limit; the runner's own cost
+    python -m benchmarks peak overhead growth               the machine's limit; the runner's cost; 10 to 10,000 trials
     python -m benchmarks lenet5_whole --contenders graph_workers,torch_processes --repetitions 1
 
 Contenders take turns (A B C A B C ...), each in a process of its own. A ratio is how many times as fast this
@@ -18,13 +18,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import contenders, measure, overhead, peak, table
+from benchmarks import contenders, growth, measure, overhead, peak, table
 from benchmarks.contenders import CONTENDERS
 from benchmarks.work import USUAL_WORKS, WORKS
 from trials import datasets
 from trials.environment import git_state, machine, versions
 
-BESIDE = ("peak", "overhead")
+BESIDE = ("peak", "overhead", "growth")
 README = measure.ROOT / "README.md"
 PLACE = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- end of benchmarks -->)", re.DOTALL)
 
@@ -106,8 +106,15 @@ def main() -> int:
     if "overhead" in asked.works:
         beside = overhead.measure("iris", WORKS["iris"].trials, WORKS["iris"].epochs, asked.repetitions)
         table.write(asked.results / "overhead.csv", beside)
+    grown = (
+        list(growth.measure(growth.WIDTHS * asked.trials if asked.trials else growth.MOST))
+        if "growth" in asked.works
+        else []
+    )
+    table.write(asked.results / "growth.csv", grown)
     (asked.results / "machine.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    told = "\n\n".join(part for part in (table.text(summary), table.limits(products, beside)) if part)
+    parts = table.text(summary), table.limits(products, beside), growth.text(grown) if grown else ""
+    told = "\n\n".join(part for part in parts if part)
     print(f"\n{told}")
     if asked.readme:
         README.write_text(PLACE.sub(lambda found: f"{found[1]}{told}\n{found[2]}", README.read_text(encoding="utf-8")))

@@ -38,7 +38,7 @@ def test_the_arithmetic_of_a_training_sample():
 
 
 def test_the_usual_works_are_timed_unless_some_are_named(tmp_path):
-    assert command.arguments(["--data-dir", str(tmp_path)]).works == ["peak", "overhead", *USUAL_WORKS]
+    assert command.arguments(["--data-dir", str(tmp_path)]).works == ["peak", "overhead", "growth", *USUAL_WORKS]
     assert command.arguments(["iris"]).works == ["iris"]
 
 
