@@ -61,6 +61,9 @@ def draw(folder: Path, tables: Tables | None) -> dict[str, Drawing]:
 
 def svg(figure: "Figure", name: str) -> bytes:
     """The figure as a file, without a date, for equal bytes."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     stream = BytesIO()
-    figure.savefig(stream, format="svg", metadata={"Date": None, "Title": name.replace("_", " ")})
+    # not as savefig, which draws it once before, for layouts that need to be settled: ours come out the same
+    FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None, "Title": name.replace("_", " ")})
     return stream.getvalue()
