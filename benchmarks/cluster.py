@@ -61,8 +61,9 @@ class Results:
 def canned(setup: Any, result: TrialResult, check: bool, pickled: bytes) -> Iterator[Any]:
     """In the place of a task: its seeds' results, without training."""
     yield platform.node()
-    for trial, seed in pickle.loads(pickled).seeds:
-        yield replace(result, trial=trial, seed=seed)
+    for unit in pickle.loads(pickled):
+        for trial, seed in unit.seeds:
+            yield replace(result, trial=trial, seed=seed)
 
 
 def trained_once(samples: Any) -> tuple[Unit, TrialResult]:
@@ -76,8 +77,8 @@ def trained_once(samples: Any) -> tuple[Unit, TrialResult]:
 def sizes(unit: Unit, result: TrialResult, samples: Any) -> None:
     setup = Setup({}, {}, "cpu", versions(), ())
     for name, thing in {
-        "a task of 100 seeds, sent": unit,
-        "a task of one seed, sent": replace(unit, seeds=unit.seeds[:1]),
+        "a task of 100 seeds, sent": [unit],
+        "a task of one seed, sent": [replace(unit, seeds=unit.seeds[:1])],
         "a result of 10 recorded epochs, received": result,
         "what a node is sent once: samples": samples,
         "what a node is sent once: versions": setup,
@@ -89,8 +90,10 @@ def told(what: str, results: int, seconds: float, busy: float) -> None:
     print(f"{what:<60} {results / seconds:>6,.0f} results/s, {1e3 * busy / results:.2f} ms of CPU each", flush=True)
 
 
-def received(ray: Any, unit: Unit, result: TrialResult, samples: Any, trials: int, asked: int, seeds: int) -> None:
-    """Prints what a result costs the driver."""
+def received(
+    ray: Any, unit: Unit, result: TrialResult, samples: Any, trials: int, asked: int, seeds: int
+) -> tuple[float, float]:
+    """The driver's seconds for so many results, and of these its CPU's."""
     found = Results()
     cluster = executor._Cluster(ray, ray.nodes, samples, "cpu", found, asked, {})
     cluster.task = ray.remote(canned).options(num_returns="streaming", max_retries=0, num_cpus=1)
@@ -100,7 +103,7 @@ def received(ray: Any, unit: Unit, result: TrialResult, samples: Any, trials: in
     cluster.train([replace(unit, index=index, seeds=unit.seeds[:seeds]) for index in range(trials // seeds)])
     seconds, busy = time.perf_counter() - started, time.process_time() - busy
     assert len(found.all) == trials + 2
-    told(f"{trials // seeds:,} tasks of {seeds} seeds, {asked:,} asked for at a time", trials, seconds, busy)
+    return seconds, busy
 
 
 def written(results: int) -> None:
@@ -137,22 +140,28 @@ def main() -> None:
     unit, result = trained_once(samples)
     sizes(unit, result, samples)
     written(2_000)
-    process = subprocess.Popen(
-        [sys.executable, "-c", CLUSTER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        address = next(line.split()[1] for line in process.stdout if line.startswith("at "))
-        for asked, seeds in itertools.product(*(map(int, a.split(",")) for a in (arguments.asked, arguments.seeds))):
-            with connected(address) as ray:
-                received(ray, unit, result, samples, arguments.trials, asked, seeds)
-    finally:
-        process.communicate()
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
+        (Path(folder) / "ray").mkdir()  # which Ray takes for granted
+        process = subprocess.Popen(
+            [sys.executable, "-c", CLUSTER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_TMPDIR": folder},
+            text=True,
+        )
+        assert process.stdout is not None
+        try:
+            address = next(line.split()[1] for line in process.stdout if line.startswith("at "))
+            for asked, seeds in itertools.product(
+                *(map(int, a.split(",")) for a in (arguments.asked, arguments.seeds))
+            ):
+                with connected(address) as ray:
+                    cost = received(ray, unit, result, samples, arguments.trials, asked, seeds)
+                what = f"{arguments.trials // seeds:,} tasks of {seeds} seeds, {asked:,} asked for at a time"
+                told(what, arguments.trials, *cost)  # within, Ray has stdout
+        finally:
+            process.communicate()
 
 
 if __name__ == "__main__":

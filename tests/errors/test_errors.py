@@ -29,6 +29,7 @@ ELSEWHERE = {
         "trials/executors/ray.py",
         "end before they can train",
     ): "test_a_node_whose_workers_never_get_ready_is_named_and_no_trial_blamed",
+    ("trials/executors/ray.py", "cannot train:"): "test_a_node_that_cannot_read_a_task_is_named",
 }
 "Errors that need more than one process, and the test that covers each."
 

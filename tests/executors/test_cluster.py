@@ -1,5 +1,7 @@
 """What is asked of a cluster's machines before they train, and what is kept of them."""
 
+import time
+
 import pytest
 
 from trials.errors import UserError
@@ -47,7 +49,7 @@ def machine(host, processor="EPYC", features=("avx2",), **more):
 
 
 def test_machines_are_recorded_by_what_may_decide_a_trial():
-    machines = Machines()
+    machines = Machines(with_gpus=True)
     assert machines.add([machine("b"), machine("a")])
     assert not machines.add([machine("a")])
     assert machines.add([machine("c", features=("avx2", "avx512f")), machine("d", gpus=("H100",))])
@@ -58,6 +60,18 @@ def test_machines_are_recorded_by_what_may_decide_a_trial():
     ]
     kinds = "EPYC (2 machines), EPYC (1 machine), EPYC, H100 (1 machine)"
     assert machines.warning().startswith(f"The cluster has 3 kinds of machines, {kinds}")
+
+
+def test_where_nothing_trains_on_a_gpu_none_makes_a_kind():
+    machines = Machines(with_gpus=False)
+    machines.add([machine("a"), machine("b", gpus=("H100",))])
+    assert machines.record() == [{"processor": "EPYC", "features": ["avx2"], "hosts": ["a", "b"]}]
+
+
+def test_what_the_driver_was_told_is_sent_but_not_its_own_gpus(monkeypatch):
+    given = {"CUDA_VISIBLE_DEVICES": "1", "OMP_NUM_THREADS": "3"}
+    monkeypatch.setattr("trials.environment.GIVEN", given)
+    assert cluster.variables() == {"OMP_NUM_THREADS": "3", "KERAS_BACKEND": cluster.backend.current()}
 
 
 def test_the_cluster_is_looked_up_again_and_again_by_another_thread(monkeypatch):
@@ -77,7 +91,8 @@ def test_the_cluster_is_looked_up_again_and_again_by_another_thread(monkeypatch)
     monkeypatch.setattr(cluster, "NODES_SECONDS", 0.01)
     with cluster.watched(ray := Ray()) as nodes:
         assert nodes() == ["one"]
-        while nodes() == ["one"]:
+        deadline = time.monotonic() + 30
+        while nodes() == ["one"] and time.monotonic() < deadline:
             pass
         assert nodes() == ["one", "two"]
     asked = ray.asked

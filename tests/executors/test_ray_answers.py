@@ -1,6 +1,7 @@
 """What the driver makes of a cluster's answers, from a Ray that says what a test wrote down."""
 
 import dataclasses
+import itertools
 import pickle
 from collections import deque
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from trials.datasets import Samples
 from trials.engines.results import TrialResult, Unit
 from trials.errors import UserError
 from trials.executors import ray
+from trials.executors.processes import worker_bytes
 
 SAMPLES = Samples(np.zeros((150, 4), np.float32), np.zeros(150, np.int32), 0, 3)
 CONFIGURATION = EXPERIMENTS["iris_hidden_units"].configurations()[0]
@@ -44,9 +46,16 @@ class Ray:
     exceptions = exceptions
 
     def __init__(self, script):
-        self.script, self.asked, self.cancelled = script, [], []
+        self.script, self.asked, self.cancelled, self.declared = script, [], [], {}
 
-    def remote(self, *shared_check_pickled):
+    def put(self, thing):
+        return thing
+
+    def remote(self, **declared):
+        self.declared = declared
+        return lambda function: SimpleNamespace(remote=self.task)
+
+    def task(self, *shared_check_pickled):
         work = pickle.loads(shared_check_pickled[-1])
         self.asked.append([(unit.index, [trial for trial, _ in unit.seeds], unit.lanes) for unit in work])
         return Stream(self.script(work, len(self.asked)))
@@ -87,14 +96,10 @@ def units(trials, engine="graph", lanes=0):
 
 
 def cluster(script, monkeypatch, limit=None):
+    """The driver's side, before a cluster of one node with two CPUs."""
     monkeypatch.setattr(ray, "look", lambda *_: [MACHINE])
-    made = ray._Cluster.__new__(ray._Cluster)
-    fake = Ray(script)
-    fake.put = lambda thing: thing
-    remote, fake.remote = fake.remote, lambda **_: lambda function: SimpleNamespace(remote=remote)
     nodes = [{"NodeID": "n1", "Alive": True, "Resources": {"CPU": 2, "memory": 2**40}}]
-    made.__init__(fake, lambda: nodes, SAMPLES, "cpu", Heard(), "auto", {}, limit)
-    return made
+    return ray._Cluster(Ray(script), lambda: nodes, SAMPLES, "cpu", Heard(), "auto", {}, limit)
 
 
 def answered(work):
@@ -103,7 +108,10 @@ def answered(work):
 
 def test_a_node_whose_workers_never_get_ready_is_named_and_no_trial_blamed(monkeypatch):
     made = cluster(lambda work, _: [{**MACHINE, "host": "bad"}, CRASHED], monkeypatch)
-    with pytest.raises(UserError, match=r"Workers on bad end before they can train \(WorkerCrashedError, 3 times"):
+    with pytest.raises(
+        UserError,
+        match=r"Workers on bad end before they can train, 3 times in a row \(WorkerCrashedError: The worker died",
+    ):
         made.train(units(2))
     with pytest.raises(UserError, match="Workers on bad end before they can train"):
         made.check(units(2))
@@ -124,9 +132,7 @@ def test_a_lost_node_is_no_trials_fault_however_often(monkeypatch):
     made = cluster(lambda work, count: ["n1", LOST] if count < 9 else answered(work), monkeypatch)
     made.train(units(3))
     assert made.listener.results == [(trial, "ok", "n1") for trial in (1, 2, 3)]
-    assert {trials for ((_, trials, _),) in ((tuple(map(str, each)) for each in a) for a in made.ray.asked)} == {
-        "[1, 2, 3]"
-    }
+    assert all(asked == [(0, [1, 2, 3], 0)] for asked in made.ray.asked)
     assert made.listener.messages == ["The node n1 was lost; what had not finished there starts again."]
 
 
@@ -141,31 +147,36 @@ def test_a_trial_that_ends_its_worker_alone_three_times_is_failed(monkeypatch):
     assert [trials for ((_, trials, _),) in made.ray.asked].count([2]) == 3
 
 
-def test_an_answer_that_came_while_the_driver_was_held_up_is_no_timeout(monkeypatch):
-    """The clock stands at 100 s when the answers are read, which were not there when the wait ended."""
-    clock = SimpleNamespace(now=0.0)
+@pytest.mark.parametrize("looks", [0, 1], ids=["at once", "a look later"])
+def test_an_answer_that_came_while_the_driver_was_held_up_is_no_timeout(monkeypatch, looks):
+    """The clock has gone on by 100 s when the first answer is seen, and the second comes a second after it."""
+    clock = SimpleNamespace(now=1.0)
     monkeypatch.setattr(ray.time, "monotonic", lambda: clock.now)
     made = cluster(lambda work, _: ["n1", ...], monkeypatch, limit=5)
-    wait = made.ray.wait
+    wait, seen = made.ray.wait, []
 
     def held_up(streams, **how):
         ready = wait(streams, **how)
-        if clock.now == 1.0:  # all were heard of before, and none is ready now
-            clock.now = 100.0
-            for stream in streams:
-                stream.answers.append(TrialResult(1, 0, "ok"))
-                stream.open = False
-        clock.now += 1.0 if clock.now < 100 else 0.0
+        (stream,) = streams
+        seen.append(clock.now)
+        if len(seen) == 2:
+            clock.now += 100
+        if len(seen) == 2 + looks:
+            stream.answers.append(TrialResult(1, 0, "ok"))
+        if len(seen) == 4 + looks:
+            clock.now += 1
+            stream.answers.append(TrialResult(2, 1, "ok"))
+            stream.open = False
         return ready
 
     made.ray.wait = held_up
-    made.train(units(1))
-    assert made.listener.results == [(1, "ok", "n1")]
+    made.train(units(2))
+    assert made.listener.results == [(1, "ok", "n1"), (2, "ok", "n1")]
     assert made.ray.cancelled == []
 
 
 def test_what_hangs_is_ended_and_the_others_start_alone(monkeypatch):
-    """Two limits, however many trials the task had."""
+    """Two limits and their looks, however many trials the task had."""
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(ray.time, "monotonic", lambda: clock.now)
 
@@ -182,7 +193,8 @@ def test_what_hangs_is_ended_and_the_others_start_alone(monkeypatch):
     made.ray.wait = later
     made.train(units(4))
     assert sorted(made.listener.results) == [(1, "timeout", "n1"), *((trial, "ok", "n1") for trial in (2, 3, 4))]
-    assert clock.now < 3 * 5
+    assert len(made.ray.cancelled) == 2  # or it would go on, and hold its CPU
+    assert clock.now < 4 * 5
 
 
 def test_a_program_that_dies_alone_is_made_smaller(monkeypatch):
@@ -239,3 +251,70 @@ def test_answers_out_of_turn_are_noticed(monkeypatch):
     made = cluster(lambda work, _: ["n1", dataclasses.replace(answered(work)[1], trial=9)], monkeypatch)
     with pytest.raises(AssertionError):
         made.train(units(1))
+
+
+def test_a_node_that_cannot_read_a_task_is_named(monkeypatch):
+    def lacking(text, cause):
+        return exceptions.RayTaskError("answer", text, cause, ip="10.0.0.2")
+
+    made = cluster(lambda *_: [lacking("Traceback", AttributeError("no numpy"))], monkeypatch)
+    with pytest.raises(UserError, match=r"The node 10\.0\.0\.2 cannot train: AttributeError: no numpy\.\nInstall"):
+        made.check(units(1))
+    made = cluster(lambda *_: [MACHINE, lacking("", UserError("The node n1 has other versions."))], monkeypatch)
+    with pytest.raises(UserError, match="other versions"):
+        made.check(units(1))
+    made = cluster(lambda *_: ["n1", lacking("Traceback", ZeroDivisionError("ours"))], monkeypatch)
+    with pytest.raises(exceptions.RayTaskError):  # nobody else's fault
+        made.train(units(1))
+
+
+def test_deaths_of_which_no_name_came_count_only_in_a_row(monkeypatch):
+    scripts = iter([[CRASHED], [CRASHED], ["n1", CRASHED], [CRASHED], [CRASHED]])
+    made = cluster(lambda work, _: next(scripts, None) or answered(work), monkeypatch)
+    made.train(units(1))
+    assert made.listener.results == [(1, "ok", "n1")]
+    made = cluster(lambda *_: [CRASHED], monkeypatch)
+    with pytest.raises(UserError, match="Workers on a node of the cluster end before"):
+        made.train(units(1))
+
+
+def test_a_loss_after_the_last_answer_is_none(monkeypatch):
+    made = cluster(lambda work, _: [*answered(work), CRASHED], monkeypatch)
+    made.train(units(2))
+    assert made.listener.results == [(1, "ok", "n1"), (2, "ok", "n1")]
+    assert made.listener.messages == []
+    assert len(made.ray.asked) == 1
+
+
+def test_a_program_that_was_not_alone_keeps_its_size(monkeypatch):
+    made = cluster(lambda work, count: ["n1", CRASHED] if count == 1 else answered(work), monkeypatch)
+    made.train(units(3, "vmap", lanes=3))
+    assert made.ray.asked[1:] == [[(0, [trial], 3)] for trial in (1, 2, 3)]
+
+
+def test_what_a_task_takes_is_declared_and_twice_what_runs_is_asked_for(monkeypatch):
+    made = cluster(lambda work, _: [...], monkeypatch)
+    made.samples = 10**9  # each trial is a task
+    most = []
+
+    def wait(streams, **_):
+        most.append(len(streams))
+        for stream, trial in zip(streams, itertools.count(1 + sum(most[:-1]))):
+            stream.answers.extend(["n1", TrialResult(trial, trial - 1, "ok")])
+            stream.open = False
+        return streams, []
+
+    made.ray.wait = wait
+    made.train(units(6))
+    assert most == [4, 2]  # of two CPUs
+    declared = {"num_cpus": 1, "num_gpus": 0, "memory": worker_bytes(SAMPLES)}
+    assert made.ray.declared.items() >= declared.items()
+    assert made.ray.declared["max_retries"] == 0
+
+
+def test_what_a_lost_node_had_is_asked_for_first(monkeypatch):
+    made = cluster(lambda work, count: ["n1", LOST] if count == 1 else answered(work), monkeypatch)
+    made.samples = 10**9
+    made.train(units(6))
+    order = [trial for ((_, (trial,), _),) in made.ray.asked]
+    assert order.index(1, 1) < order.index(6)

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -67,6 +68,8 @@ def connected(address: str) -> Iterator[Any]:
             f"There is no Ray cluster to train on at --address {address}: {first_line(error).rstrip('.')}.\n"
             "Start one with `ray start --head`, and run this command on one of its machines (docs/cluster.md)."
         ) from error
+    with contextlib.suppress(ValueError):  # of a thread; Ray's own handler dumps the stack first
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         try:
             yield ray
@@ -183,16 +186,21 @@ def _look() -> tuple[dict[str, str], dict[str, Any]]:
 
 
 class Machines:
-    """Which machines train, by kind of processor and GPU."""
+    """Which machines train, by kind of processor and, `with_gpus`, of GPUs."""
 
-    def __init__(self) -> None:
+    def __init__(self, with_gpus: bool) -> None:
+        self._with_gpus = with_gpus
         self._kinds: dict[tuple[str, tuple[str, ...], tuple[str, ...]], set[str]] = {}
 
     def add(self, machines: Sequence[Mapping[str, Any]]) -> bool:
         """Whether one of these machines was not known."""
         known = sum(map(len, self._kinds.values()))
         for machine in machines:
-            kind = machine["processor"], tuple(machine["features"]), tuple(machine.get("gpus", ()))
+            kind = (
+                machine["processor"],
+                tuple(machine["features"]),
+                tuple(machine.get("gpus", ()) if self._with_gpus else ()),
+            )
             self._kinds.setdefault(kind, set()).add(machine["host"])
         return sum(map(len, self._kinds.values())) > known
 

@@ -3,8 +3,10 @@
 import os
 import pickle
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ class Setup:
     variables: Sequence[str]
 
 
+REPORT_SECONDS = 0.1
+"What a machine's name needs to leave the worker, before anything there can end it."
 _worker: dict[str, Any] = {}
 
 
@@ -62,12 +66,25 @@ def answer(setup: Setup, samples: Samples, check: bool, pickled: bytes) -> Itera
     """
     if not _worker:  # it serves this run alone, which has one dataset
         machine = environment.machine()
-        yield machine  # before anything can go wrong there
+        yield machine
+        time.sleep(REPORT_SECONDS)
         _prepare(setup, samples, machine["host"])
     yield _worker["host"]
     work = pickle.loads(pickled)  # not before the user's modules are there
     for place, unit in enumerate(work, 1):
         if check:
-            yield _worker["trainer"].check(unit)
-        else:
-            yield from _worker["trainer"].run(unit, later=work[place:])
+            yield _or_end(partial(_worker["trainer"].check, unit))
+            continue
+        results = _worker["trainer"].run(unit, later=work[place:])
+        while result := _or_end(partial(next, results, None)):
+            yield result
+
+
+def _or_end(call: Callable[[], Any]) -> Any:
+    """What it returns. What a builder raises to end its process does so, as in a worker of any other kind."""
+    try:
+        return call()
+    except Exception:
+        raise
+    except BaseException:
+        os._exit(1)

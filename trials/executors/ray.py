@@ -16,7 +16,7 @@ from typing import Any
 from trials import backend
 from trials.datasets import Samples
 from trials.engines.results import TrialResult, Unit
-from trials.errors import UserError
+from trials.errors import UserError, first_line
 from trials.executors import node
 from trials.executors.checked import Checked, checked
 from trials.executors.cluster import PATIENCE, Machines, connected, look, places, variables, versions, watched
@@ -32,6 +32,12 @@ Work = tuple[Unit, ...]
 "The units of a task: one, or several that are trained together."
 LOOK_SECONDS = 0.1
 "How often finished trials are collected."
+LONGEST = 300
+"Letters of what Ray says of a death."
+
+
+class _NodeDied(Died):
+    """Its node did."""
 
 
 @dataclass
@@ -117,6 +123,18 @@ def apart(work: Work) -> list[Work]:
     return [(replace(unit, seeds=(pair,)),) for unit in work for pair in unit.seeds]
 
 
+def _told(error: Any, task: _Task) -> Exception:
+    """What a task raised: the user's mistake, a node that cannot even read the task, or our own."""
+    if isinstance(error.cause, UserError):
+        return error.cause
+    if task.heard is not None:
+        return error
+    return UserError(
+        f"The node {task.host or error.ip} cannot train: {first_line(error.cause or error)}.\n"
+        "Install the same requirements.txt for the same Python there, or take it out of the cluster with `ray stop`."
+    )
+
+
 class _Cluster:
     """What is asked of the cluster, and what comes of it."""
 
@@ -134,7 +152,7 @@ class _Cluster:
         self.ray, self.nodes, self.device, self.listener = ray, nodes, device, listener
         self.workers, self.limit = workers, limit
         self.samples, self.bytes = len(samples.y), worker_bytes(samples)
-        self.machines = Machines()
+        self.machines = Machines(with_gpus=device == "gpu")
         self.unready = Counter[str]()
         "By machine, workers that ended before they could train, since one last could."
         self.narrow = set[int]()
@@ -197,18 +215,20 @@ class _Cluster:
     def _answers(self, waiting: deque[Work], check: bool) -> Iterator[tuple[_Task, Any]]:
         """What comes of the units that wait, which may become more meanwhile; few are asked for at a time."""
         running: dict[Any, _Task] = {}
+        late: set[Any] = set()
         news = time.monotonic()
         while waiting or running:
             self._ask(waiting, running, check)
             ready, _ = self.ray.wait(list(running), num_returns=len(running), timeout=LOOK_SECONDS)
-            late = {stream for stream, task in running.items() if task.overdue(self.limit)}
+            before, late = late, {stream for stream, task in running.items() if task.overdue(self.limit)}
             for stream in dict.fromkeys([*ready, *late]):
                 for task, answer in self._read(stream, running):
-                    if isinstance(answer, Died) and not self._while_training(task, answer):
+                    if isinstance(answer, Died) and self._blames_no_trial(task, answer):
                         waiting.appendleft(task.left)
                     else:
                         yield task, answer
-                if stream in late and stream in running and running[stream].overdue(self.limit):  # not read meanwhile
+                # twice in a row: where this process was held up, what has come meanwhile is only now on its way to it
+                if stream in late & before and stream in running and running[stream].overdue(self.limit):
                     self.ray.cancel(stream, force=True)
                     yield running.pop(stream), Overdue()
             if ready or any(task.heard is not None for task in running.values()):
@@ -232,12 +252,13 @@ class _Cluster:
             try:
                 answer = self.ray.get(reference)
             except errors.RayTaskError as error:
-                raise error.cause if isinstance(error.cause, UserError) else error from None
+                raise _told(error, task) from None
             except errors.RayError as error:
                 self.ray.cancel(stream, force=True)  # where only an answer was lost, it goes on
                 del running[stream]
                 if task.unit.seeds:  # or it was lost after its last answer
-                    yield task, Died(type(error).__name__)
+                    kind = _NodeDied if isinstance(error, errors.NodeDiedError) else Died
+                    yield task, kind(first_line(error)[:LONGEST])
                 return
             if isinstance(answer, dict):
                 task.host = answer["host"]
@@ -253,24 +274,25 @@ class _Cluster:
             assert not task.unit.seeds, "a task has ended without an answer for each of its seeds"
             del running[stream]
 
-    def _while_training(self, task: _Task, death: Died) -> bool:
-        """Whether a trial may have ended its worker, and not its node. Raises UserError where a node always does."""
-        if death.how == "NodeDiedError":
-            self.listener.on_message(
-                f"The node {task.host or 'of a task'} was lost; what had not finished there starts again."
-            )
-            return False
-        if task.heard is not None:
+    def _blames_no_trial(self, task: _Task, death: Died) -> bool:
+        """Whether it was the node's death, or came before the worker could train.
+
+        Raises UserError where that happens on a node again and again.
+        """
+        host = task.host or "a node of the cluster"
+        if isinstance(death, _NodeDied):
+            self.listener.on_message(f"The node {host} was lost; what had not finished there starts again.")
             return True
+        if task.heard is not None:
+            return False
         self.unready[task.host] += 1
         if self.unready[task.host] >= ATTEMPTS:
             raise UserError(
-                f"Workers on {task.host or 'a node of the cluster'} end before they can train "
-                f"({death.how}, {ATTEMPTS} times in a row).\n"
+                f"Workers on {host} end before they can train, {ATTEMPTS} times in a row ({death.how}).\n"
                 "See whether it has memory for each CPU that it lends and runs what the experiment's file imports, "
                 "or take it out of the cluster with `ray stop` there."
             )
-        return False
+        return True
 
     def _meet(self, machines: Sequence[Mapping[str, Any]]) -> None:
         kinds = len(self.machines.record())
