@@ -20,14 +20,14 @@ from trials.run import Plan, Settings
 
 
 def measure(name: str, trials: int, epochs: int, repetitions: int) -> list[dict[str, object]]:
-    """A row a repetition: seconds of the engine and of the runner, and of the latter the part after the training."""
+    """A row a repetition: seconds of the engine and of the runner, and of the latter's end; figures and page apart."""
     prepare_process("cpu")
     experiment = WORKS[name].trained(trials, epochs)
     rows = []
     for repetition in range(repetitions + 1):
-        engine, (runner, end) = _engine(experiment), _runner(experiment)
-        share = (runner - engine) / engine
-        row = {"engine_seconds": engine, "runner_seconds": runner, "tables_and_page_seconds": end, "overhead": share}
+        engine, (runner, tables, page) = _engine(experiment), _runner(experiment)
+        row = {"engine_seconds": engine, "runner_seconds": runner, "tables_seconds": tables, "page_seconds": page}
+        row["overhead"] = (runner - page - engine) / engine
         rows.append({"work": name, "repetition": repetition, "trials": _trainings(experiment), **row})
     return rows[1:]
 
@@ -48,8 +48,8 @@ def _engine(experiment: Experiment) -> float:
     return time.perf_counter() - started
 
 
-def _runner(experiment: Experiment) -> tuple[float, float]:
-    """Seconds of the whole run and of its end, from the last result to the page."""
+def _runner(experiment: Experiment) -> tuple[float, float, float]:
+    """Seconds of the whole run, of these from the last result to the last table, and from there to the page."""
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder, contextlib.redirect_stdout(io.StringIO()):
         settings = Settings(
             results=Path(folder), data_directory=datasets.data_directory(None), engine="graph", executor="inline"
@@ -61,5 +61,7 @@ def _runner(experiment: Experiment) -> tuple[float, float]:
         if code:
             raise RuntimeError(f"The run of {experiment.name} ended with exit code {code}.")
         # the journal is synced with each trial, so that its time is that of the last result
-        trained = (Path(folder) / experiment.name / "journal.jsonl").stat().st_mtime
-        return ended - started, time.time() - trained - (time.perf_counter() - ended)
+        files = Path(folder) / experiment.name
+        trained = (files / "journal.jsonl").stat().st_mtime
+        written = max(table.stat().st_mtime for table in files.glob("*.csv"))
+        return ended - started, written - trained, time.time() - written - (time.perf_counter() - ended)

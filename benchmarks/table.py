@@ -133,11 +133,9 @@ def limits(products: Mapping[int, float], overhead: Sequence[Mapping[str, Any]])
             f"{size}x{size} single-precision matrix products in TensorFlow, one thread a core, all cores at once."
         )
     if overhead:
-        share, end = (
-            statistics.median(row[name] for row in overhead) for name in ("overhead", "tables_and_page_seconds")
-        )
+        share, page = (statistics.median(row[name] for row in overhead) for name in ("overhead", "page_seconds"))
         told.append(
-            f"The runner adds {100 * share:.1f} % to the {overhead[0]['trials']} Iris trials in the same process "
-            f"({end:.2f} s of it for tables, figures and page at the end)."
+            f"Progress, journal and tables add {100 * share:.1f} % to the {overhead[0]['trials']} Iris trials in the "
+            f"same process; figures and page take {page:.2f} s more."
         )
     return " ".join(told)

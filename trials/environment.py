@@ -282,6 +282,7 @@ def _gpus() -> list[str]:
     return facts
 
 
+@functools.cache
 def libraries() -> dict[str, str]:
     """Versions of installed packages that decide numbers beside those of `versions`."""
     found = ((each.name.lower(), each.version) for each in importlib.metadata.distributions())

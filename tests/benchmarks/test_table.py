@@ -64,7 +64,8 @@ def test_every_run_can_be_read_back(tmp_path):
 
 
 def test_the_limits_are_told():
-    overhead = [{"overhead": share, "tables_and_page_seconds": 1.5, "trials": 100} for share in (0.1, 0.2, 0.6)]
+    overhead = [{"overhead": share, "page_seconds": 1.5, "trials": 100} for share in (0.1, 0.2, 0.6)]
     told = table.limits({256: 1e9, 512: 3e9}, overhead)
     assert "The peak, 3 billion" in told and "512x512" in told
-    assert "adds 20.0 % to the 100 Iris trials" in told
+    assert "tables add 20.0 % to the 100 Iris trials" in told
+    assert "page take 1.50 s more" in told

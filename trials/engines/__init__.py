@@ -78,7 +78,8 @@ class Trainer:
         x, y = self._split(unit, seed)["train"]
         if not unit.configuration.data.resampled:  # a split of a trial's own may lack one by chance
             check_classes(y, self.samples.classes, unit.configuration.label)
-        model = fresh_model(unit.configuration, x.shape[1:], self.samples.classes, seed)
+        with kernels_kept():  # what is drawn is not looked at, nor trained
+            model = fresh_model(unit.configuration, x.shape[1:], self.samples.classes, seed)
         drawing = _blueprint(model)
         check_model(model, unit.configuration, x[:2], y[:2], self.samples.classes)
         reason = "the model asks for run_eagerly" if model.run_eagerly else ""
