@@ -57,18 +57,13 @@ def report(folders: list[Path]) -> int:
     return 0
 
 
-def trained_on(folder: Any) -> str:
-    """The backend of a folder's trials: its packages are among the versions recorded."""
-    return next((name for name in backend.PACKAGES if name in folder.header["versions"]), backend.DEFAULT)
-
-
 def evaluate(arguments: argparse.Namespace) -> int:
     """Kept weights, measured again."""
     from trials.datasets import data_directory
     from trials.evaluation import evaluate as measure
 
     folder = existing(arguments.evaluate, lock=False)
-    backend.use(trained_on(folder))
+    backend.use(backend.of(folder.header["versions"]))
     declared, extra = find.experiment_of(folder)
     return measure(folder, declared, data_directory(arguments.data_dir), extra.get("base"), arguments.device)
 
@@ -79,7 +74,7 @@ def verify(arguments: argparse.Namespace) -> int:
     from trials.verify import verify as train_again
 
     folder = existing(arguments.verify, lock=False)
-    backend.use(trained_on(folder))
+    backend.use(backend.of(folder.header["versions"]))
     declared, extra = find.experiment_of(folder)
     directory, trials = data_directory(arguments.data_dir), arguments.trials or 1
     return train_again(folder, declared, directory, extra.get("base"), arguments.device, trials)

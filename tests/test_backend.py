@@ -57,6 +57,27 @@ def test_the_backend_is_the_one_asked_for_or_suits_the_device(engine, device, gi
     assert backend.engine_of("fit") == "fit"
 
 
+@pytest.mark.parametrize("given", [None, "tensorflow", "jax"])
+@pytest.mark.parametrize(
+    ("engine", "name"), [("graph", "tensorflow"), ("vmap", "jax"), ("fit", "tensorflow"), ("fit", "jax")]
+)
+def test_what_is_to_be_asked_for_gets_that_engine_on_that_backend(given, engine, name, machine, monkeypatch):
+    machine()
+    monkeypatch.setattr(backend, "GIVEN", given)
+    *variables, _, asked = backend.asked_by(engine, name).replace("python run_trials.py ... ", "").split()
+    for variable, value in (word.split("=") for word in variables or [f"KERAS_BACKEND={given or ''}"]):
+        monkeypatch.setenv(variable, value)
+    backend.choose(asked, "auto")
+    assert (backend.engine_of(asked), backend.current()) == (engine, name)
+
+
+def test_what_is_to_be_asked_for_is_no_more_than_needed(monkeypatch):
+    monkeypatch.setattr(backend, "GIVEN", None)
+    assert backend.asked_by("vmap", "jax") == "--engine vmap"
+    assert backend.asked_by("fit", "tensorflow") == "--engine fit"
+    assert backend.asked_by("fit", "jax") == "KERAS_BACKEND=jax python run_trials.py ... --engine fit"
+
+
 def test_what_is_not_installed_is_not_taken_up(machine):
     machine(packages=("tensorflow",))
     with pytest.raises(UserError, match="requirements-jax"):

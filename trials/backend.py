@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 import sys
+from collections.abc import Container
 from pathlib import Path
 from types import MappingProxyType
 
@@ -40,7 +41,7 @@ def choose(engine: str, device: str) -> None:
     given = os.environ.get("KERAS_BACKEND")
     if given:
         check_installed(given)
-    needed = next((backend for backend, fastest in ENGINES.items() if fastest == engine), None)
+    needed = _needed(engine)
     if given and needed and given != needed:
         raise UserError(
             f"--engine {engine} runs on {needed}. Received: KERAS_BACKEND={given}.\n"
@@ -60,6 +61,18 @@ def gpus(device: str) -> list[str]:
 def given() -> tuple[str, ...]:
     """What stands ahead of this command where its backend was asked for by the variable."""
     return (f"KERAS_BACKEND={GIVEN}",) if GIVEN else ()
+
+
+def of(packages: Container[str]) -> str:
+    """The backend that trained where these packages were recorded."""
+    return next((name for name in PACKAGES if name in packages), DEFAULT)
+
+
+def asked_by(engine: str, name: str) -> str:
+    """What a command says so that this engine trains on this backend, in the environment there is."""
+    if (GIVEN or _needed(engine) or DEFAULT) == name:
+        return f"--engine {engine}"
+    return f"KERAS_BACKEND={name} python run_trials.py ... --engine {engine}"
 
 
 def engine_of(asked: str) -> str:
@@ -98,6 +111,11 @@ def _visible() -> list[str]:
 def _jax_has_a_gpu() -> bool:
     allowed = os.environ.get("JAX_PLATFORMS", "") in ("", "cuda", "gpu")
     return allowed and bool(_visible()) and bool(gpu_nodes()) and any(map(_installed, CUDA_PLUGINS))
+
+
+def _needed(engine: str) -> str | None:
+    """The only backend that an engine runs on."""
+    return next((backend for backend, fastest in ENGINES.items() if fastest == engine), None)
 
 
 def _installed(package: str) -> bool:

@@ -163,12 +163,19 @@ FOLDERS = [
     ),
     told(" ".join(IRIS), "first seed was 5, now it is 0", "--fresh", "--results", arrange=results(**{"first seed": 5})),
     told(
+        " ".join(IRIS),
+        "engine was vmap, now it is graph",
+        "Continue them with --engine vmap, or use --fresh",
+        arrange=results(engine="vmap", versions={"jax": "0.1"}),
+        patches={"trials.backend.GIVEN": None},
+    ),
+    told(
         " ".join(IRIS), "protocol of mlp units=10 was ", "--fresh", "--results", arrange=results(other_key(protocol={}))
     ),
     told(f"{' '.join(IRIS)} --results taken", "taken is not a folder", "--results DIR", files={"taken": ""}),
     told(f"{' '.join(IRIS)} --results {'a' * 300}", "File name too long", "--results DIR"),
     told(" ".join(IRIS), "cannot be written", "--results DIR", arrange=spoiled(".lock")),
-    Case(other_device, ("the device was cpu, now it is gpu", "--fresh"), arrange=results()),
+    Case(other_device, ("the device was cpu, now it is gpu", "--device cpu", "--fresh"), arrange=results()),
     Case(begun_meanwhile, ("Another run has begun", "Run the command again")),
     Case(
         lambda: folder_of().begin("cpu"),
