@@ -145,6 +145,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     until = Until(arguments.until, arguments.max_trials or MOST) if arguments.until else None
     backend.choose(arguments.engine, arguments.device)
+    backend.share_gpus(arguments.device, arguments.workers)
     if arguments.trial_timeout is not None and backend.engine_of(arguments.engine) == "vmap":
         raise UserError(
             f"--trial-timeout {arguments.trial_timeout:g} cannot be kept by the vmap engine, which trains all seeds at "

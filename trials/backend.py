@@ -19,6 +19,10 @@ ENGINES = {"tensorflow": "graph", "jax": "vmap"}
 GIVEN = os.environ.get("KERAS_BACKEND") or None
 "What this process was started with."
 GPU_NODES = ("nvidia[0-9]*", "kfd", "dxg")
+GPU_SHARE = 0.75
+"Of a GPU's memory, what JAX takes as it starts, for good: a second process beside it would find none."
+SHARE_VARIABLES = ("XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_MEM_FRACTION")
+"Where it reads another share: the name of today, and the former one, which it refuses beside it."
 CUDA_PLUGINS = ("jax-cuda12-plugin", "jax-cuda13-plugin")
 
 
@@ -56,6 +60,14 @@ def gpus(device: str) -> list[str]:
     if device == "cpu" or (device == "auto" and not (current() == "jax" and _jax_has_a_gpu())):
         return []
     return _visible()
+
+
+def share_gpus(device: str, workers: str | int) -> None:
+    """Has worker processes that JAX trains in divide the memory of a GPU that they share, unless the user did."""
+    found = gpus(device) if current() == "jax" and workers != "auto" else []
+    together = -(-int(workers) // len(found)) if found else 1
+    if together > 1 and not any(name in os.environ for name in SHARE_VARIABLES):
+        os.environ[SHARE_VARIABLES[0]] = f"{GPU_SHARE / together:.4f}"
 
 
 def given() -> tuple[str, ...]:
