@@ -2,14 +2,13 @@
 
 import argparse
 import os
-import shlex
 import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 from experiments import EXPERIMENTS, find
-from trials import __version__, backend, stopping
+from trials import __version__, again, backend, stopping
 from trials.arguments import check_modes, parser
 from trials.errors import UserError, unknown
 from trials.override import everywhere, override
@@ -217,13 +216,10 @@ _SAYING = threading.Lock()
 
 
 def stopped(code: int) -> int:
-    """Says, once, how a run goes on; --fresh would begin anew."""
+    """Says, once, how a run goes on."""
     if not _SAYING.acquire(blocking=False):
         return code
-    again = shlex.join([*backend.given(), "python", *(word for word in sys.argv if word != "--fresh")])
-    running = any(word.partition("=")[0] == "--experiment" for word in sys.argv)
-    kept = f" What is done is kept; this continues:\n  {again}" if running else ""
-    print(f"Stopped.{kept}", file=sys.stderr)
+    print(f"Stopped. {again.told()}".rstrip(), file=sys.stderr)
     return code
 
 

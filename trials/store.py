@@ -104,7 +104,8 @@ class Folder:
     def _unwritable(self, why: str) -> UserError:
         way_out = "Choose another with --results DIR."
         if self._begun:
-            way_out = "Trials that ended before are in its journal; when it can be written, the same command continues."
+            way_out = "Trials that ended before are in its journal; when it can be written, the same command continues"
+            way_out += ", without --fresh." if self.fresh else "."
         return UserError(f"The results folder {self.path} cannot be written: {why}.\n{way_out}")
 
     def _take_lock(self) -> None:

@@ -119,8 +119,9 @@ def held() -> None:
 held_folders: list[Folder] = []
 
 
-def adding() -> None:
+def adding(fresh: bool = False) -> None:
     folder = folder_of()
+    folder.fresh = fresh
     folder.begin("cpu")
     folder.path.joinpath("weights").touch()
     folder.add(kept(record()))
@@ -187,7 +188,8 @@ FOLDERS = [
         lambda: _share(Samples(np.zeros((2, 1)), np.zeros(2, int), 0, 2), Path("nowhere")),
         ("nowhere", "No such file", "TMPDIR"),
     ),
-    Case(adding, ("cannot be written", "weights", "the same command continues")),
+    Case(adding, ("cannot be written", "weights", "the same command continues.")),
+    Case(lambda: adding(fresh=True), ("cannot be written", "the same command continues, without --fresh.")),
     told(REPORT, "cannot be written", "trials.csv", "--results DIR", arrange=spoiled(".SHA256SUMS.part")),
     told(f"{REPORT} results/iris_hidden_units", "twice", arrange=results()),
     told(BOTH, "iris and digits", "Train both", arrange=two(**read_otherwise(source="digits"), **OTHER_SAMPLES)),
