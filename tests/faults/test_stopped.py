@@ -91,10 +91,9 @@ def test_a_fresh_start_that_is_stopped_in_the_first_of_two_experiments_moves_eac
     process = tiny.start(*INLINE, "--fresh", "--experiment", "other.py", **HELD)
     until(lambda: (results / "tiny.old-1").exists() and tiny.trained() >= 5, process)
     errors = stop(process, signal.SIGINT)
-    kept = tiny.trained()
     done = continued(tiny, errors)
     assert done.returncode == 0, done.stderr
-    assert f"{kept} of {TRIALS} trials are already in" in done.stderr
+    assert "trials are already in" in done.stderr
     assert tiny.tables() == undisturbed
     assert sorted(path.name for path in results.iterdir() if path.is_dir()) == [
         *("other", "other.old-1", "tiny", "tiny.old-1")
