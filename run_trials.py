@@ -2,14 +2,13 @@
 
 import argparse
 import os
-import shlex
 import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 from experiments import EXPERIMENTS, find
-from trials import __version__, backend, stopping
+from trials import __version__, again, backend, stopping
 from trials.arguments import check_modes, parser
 from trials.errors import UserError, unknown
 from trials.override import everywhere, override
@@ -57,18 +56,13 @@ def report(folders: list[Path]) -> int:
     return 0
 
 
-def trained_on(folder: Any) -> str:
-    """The backend of a folder's trials: its packages are among the versions recorded."""
-    return next((name for name in backend.PACKAGES if name in folder.header["versions"]), backend.DEFAULT)
-
-
 def evaluate(arguments: argparse.Namespace) -> int:
     """Kept weights, measured again."""
     from trials.datasets import data_directory
     from trials.evaluation import evaluate as measure
 
     folder = existing(arguments.evaluate, lock=False)
-    backend.use(trained_on(folder))
+    backend.use(backend.of(folder.header["versions"]))
     declared, extra = find.experiment_of(folder)
     return measure(folder, declared, data_directory(arguments.data_dir), extra.get("base"), arguments.device)
 
@@ -79,7 +73,7 @@ def verify(arguments: argparse.Namespace) -> int:
     from trials.verify import verify as train_again
 
     folder = existing(arguments.verify, lock=False)
-    backend.use(trained_on(folder))
+    backend.use(backend.of(folder.header["versions"]))
     declared, extra = find.experiment_of(folder)
     directory, trials = data_directory(arguments.data_dir), arguments.trials or 1
     return train_again(folder, declared, directory, extra.get("base"), arguments.device, trials)
@@ -151,6 +145,8 @@ def run(arguments: argparse.Namespace) -> int:
     until = Until(arguments.until, arguments.max_trials or MOST) if arguments.until else None
     elsewhere = arguments.executor == "ray"  # this machine's GPU says nothing of the cluster's
     backend.choose(arguments.engine, "cpu" if elsewhere else arguments.device)
+    if not elsewhere:
+        backend.share_gpus(arguments.device, arguments.workers)
     if arguments.trial_timeout is not None and backend.engine_of(arguments.engine) == "vmap":
         raise UserError(
             f"--trial-timeout {arguments.trial_timeout:g} cannot be kept by the vmap engine, which trains all seeds at "
@@ -222,13 +218,10 @@ _SAYING = threading.Lock()
 
 
 def stopped(code: int) -> int:
-    """Says, once, how a run goes on; --fresh would begin anew."""
+    """Says, once, how a run goes on."""
     if not _SAYING.acquire(blocking=False):
         return code
-    again = shlex.join([*backend.given(), "python", *(word for word in sys.argv if word != "--fresh")])
-    running = any(word.partition("=")[0] == "--experiment" for word in sys.argv)
-    kept = f" What is done is kept; this continues:\n  {again}" if running else ""
-    print(f"Stopped.{kept}", file=sys.stderr)
+    print(f"Stopped. {again.told()}".rstrip(), file=sys.stderr)
     return code
 
 

@@ -17,7 +17,7 @@ def machine(monkeypatch):
     """A machine with so many GPUs and these packages; nothing is asked for in the environment."""
 
     def with_(gpus=0, packages=("tensorflow", "jax", "jaxlib"), **given):
-        for name in ("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS"):
+        for name in ("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS", *backend.SHARE_VARIABLES):
             monkeypatch.setenv(name, "")
             monkeypatch.delenv(name)
         for name, value in given.items():
@@ -57,6 +57,27 @@ def test_the_backend_is_the_one_asked_for_or_suits_the_device(engine, device, gi
     assert backend.engine_of("fit") == "fit"
 
 
+@pytest.mark.parametrize("given", [None, "tensorflow", "jax"])
+@pytest.mark.parametrize(
+    ("engine", "name"), [("graph", "tensorflow"), ("vmap", "jax"), ("fit", "tensorflow"), ("fit", "jax")]
+)
+def test_what_is_to_be_asked_for_gets_that_engine_on_that_backend(given, engine, name, machine, monkeypatch):
+    machine()
+    monkeypatch.setattr(backend, "GIVEN", given)
+    *variables, _, asked = backend.asked_by(engine, name).replace("python run_trials.py ... ", "").split()
+    for variable, value in (word.split("=") for word in variables or [f"KERAS_BACKEND={given or ''}"]):
+        monkeypatch.setenv(variable, value)
+    backend.choose(asked, "auto")
+    assert (backend.engine_of(asked), backend.current()) == (engine, name)
+
+
+def test_what_is_to_be_asked_for_is_no_more_than_needed(monkeypatch):
+    monkeypatch.setattr(backend, "GIVEN", None)
+    assert backend.asked_by("vmap", "jax") == "--engine vmap"
+    assert backend.asked_by("fit", "tensorflow") == "--engine fit"
+    assert backend.asked_by("fit", "jax") == "KERAS_BACKEND=jax python run_trials.py ... --engine fit"
+
+
 def test_what_is_not_installed_is_not_taken_up(machine):
     machine(packages=("tensorflow",))
     with pytest.raises(UserError, match="requirements-jax"):
@@ -93,6 +114,43 @@ def test_each_worker_sees_one_gpu(machine, monkeypatch, tmp_path):
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         with pytest.raises(RuntimeError, match=seen):
             processes._prepare(slot, str(tmp_path), {}, "gpu", None, None)
+
+
+ON_GPU = {"packages": CUDA, "KERAS_BACKEND": "jax"}
+
+
+@pytest.mark.parametrize(
+    ("workers", "given", "expected"),
+    [
+        ("3", {"gpus": 1, **ON_GPU}, "0.2500"),
+        ("3", {"gpus": 2, **ON_GPU}, "0.3750"),  # two on one of them
+        ("2", {"gpus": 2, **ON_GPU}, None),
+        ("auto", {"gpus": 1, **ON_GPU}, None),  # one a GPU
+        ("2", {"gpus": 0, **ON_GPU}, None),
+        ("2", {"gpus": 1, "KERAS_BACKEND": "tensorflow"}, None),
+        ("2", {"gpus": 1, **ON_GPU, "XLA_CLIENT_MEM_FRACTION": "0.4"}, "0.4"),
+        ("2", {"gpus": 1, **ON_GPU, "XLA_PYTHON_CLIENT_MEM_FRACTION": "0.4"}, None),
+    ],
+)
+def test_workers_on_one_gpu_divide_its_memory(workers, given, expected, machine, monkeypatch, tmp_path, capsys):
+    import run_trials
+
+    machine(**given)
+    words = ["--experiment", "iris_hidden_units", "--dry-run", "--results", str(tmp_path), "--workers", workers]
+    monkeypatch.setattr(sys, "argv", ["run_trials.py", *words])
+    assert run_trials.main() == 0, capsys.readouterr().err
+    assert os.environ.get("XLA_CLIENT_MEM_FRACTION") == expected
+
+
+@pytest.mark.parametrize("name", backend.SHARE_VARIABLES)
+def test_jax_takes_the_share_that_it_is_told(name, monkeypatch):
+    from jaxlib import xla_client
+
+    for other in backend.SHARE_VARIABLES:
+        monkeypatch.delenv(other, raising=False)
+    assert "memory_fraction" not in xla_client.generate_pjrt_gpu_plugin_options()
+    monkeypatch.setenv(name, "0.375")
+    assert xla_client.generate_pjrt_gpu_plugin_options()["memory_fraction"] == 0.375
 
 
 IMPORTED = """

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from trials.datasets import Samples, load
 from trials.errors import UserError
 from trials.experiment import Data
-from trials.splits import counts, split
+from trials.splits import counts, drawn, split
 
 
 def numbered(n, classes=2):
@@ -151,3 +151,26 @@ def test_binary_labels_are_a_float_column():
 def test_a_mean_for_another_number_of_channels_is_a_user_error():
     with pytest.raises(UserError):
         split(load(Data("iris", test_fraction=0.2)), Data("iris", test_fraction=0.2, mean=(1.0, 2.0), std=1.0), 0)
+
+
+@pytest.mark.parametrize("labels", ["index", "one_hot"])
+@pytest.mark.parametrize(
+    "normalized", [{}, {"mean": "train", "std": "train"}, {"mean": 0.5, "std": (1.0, 2.0, 3.0, 4.0)}]
+)
+def test_what_is_drawn_without_a_copy_is_the_split_itself(labels, normalized):
+    data = Data("iris", test_fraction=0.2, validation_fraction=0.2, split_seed=None, labels=labels, **normalized)
+    samples = load(data)
+    parts, found = split(samples, data, 7), drawn(samples, data, 7)
+    assert parts.keys() == found.keys()
+    for name, (x, y) in parts.items():
+        all_x, labelled, rows, mean, std = found[name]
+        assert all_x is samples.x
+        np.testing.assert_array_equal((all_x[rows] - mean) / std, x)
+        np.testing.assert_array_equal(labelled, y)
+        assert {rows.dtype, mean.dtype, std.dtype} == {np.dtype("int32"), np.dtype("float32")}
+
+
+def test_what_is_drawn_without_a_copy_must_stay_finite_too():
+    samples = dataclasses.replace(numbered(10), x=np.full((10, 1), 3e38, np.float32))
+    with pytest.raises(UserError, match=r"float32 cannot hold once Data\.mean"):
+        drawn(samples, Data("iris", test_fraction=0.2, split_seed=None, mean=0.0, std=1e-9), 0)

@@ -26,6 +26,7 @@ from tests.stored import (
     rows,
     written,
 )
+from trials import backend
 from trials.errors import UserError
 from trials.experiment import Protocol, Variant
 from trials.keys import configuration_key, place, weights_name
@@ -218,6 +219,28 @@ def test_another_kind_of_results_is_refused_and_the_journal_stays(tmp_path, chan
         opened(tmp_path / "r", {**HEADER, **change})
     assert len(str(told.value).splitlines()) <= 3
     assert journal.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (("fit", "jax"), ("graph", "tensorflow"), "KERAS_BACKEND=jax python run_trials.py ... --engine fit, or use"),
+        (("fit", "jax"), ("fit", "tensorflow"), "KERAS_BACKEND=jax python run_trials.py ... --engine fit, or use"),
+        (("graph", "tensorflow"), ("vmap", "jax"), "--engine graph, or use"),
+    ],
+)
+def test_results_of_another_engine_or_backend_say_what_continues_them(tmp_path, monkeypatch, old, new, said):
+    monkeypatch.setattr(backend, "GIVEN", None)
+    headers = [{**HEADER, "engine": engine, "versions": {name: "1"}} for engine, name in (old, new)]
+    written(tmp_path / "r", record(1), header=headers[0])
+    with pytest.raises(UserError, match=f"\nContinue them with {said} --fresh"):
+        opened(tmp_path / "r", headers[1])
+
+
+def test_another_version_of_the_same_backend_is_not_continued_by_asking_for_it(tmp_path):
+    written(tmp_path / "r", record(1), header={**HEADER, "engine": "graph", "versions": {"tensorflow": "1"}})
+    with pytest.raises(UserError, match=r"tensorflow=1, now it is tensorflow=2\.\nUse --fresh"):
+        opened(tmp_path / "r", {**HEADER, "engine": "graph", "versions": {"tensorflow": "2"}})
 
 
 def test_a_key_tells_all_that_decides_the_numbers():

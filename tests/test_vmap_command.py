@@ -34,6 +34,17 @@ def test_a_sweep_is_trained_and_recorded(trained):
     assert [json.loads(line)["result"]["notes"] for line in lines] == [{"lanes": 6}] * 12  # two rates, three seeds
 
 
+def test_the_plain_command_is_told_what_continues(trained):
+    from tests.conftest import run_trials
+
+    refused = run_trials(trained, *SMALL)
+    assert refused.returncode == 2
+    assert "engine was vmap, now it is graph.\nContinue them with --engine vmap, or use --fresh" in refused.stderr
+    done = run_trials(trained, *SMALL, "--engine", "vmap")
+    assert done.returncode == 0, done.stderr
+    assert "12 of 12 trials are already in" in done.stderr
+
+
 @pytest.mark.slow
 def test_two_workers_write_the_same_bytes_and_the_backend_can_be_asked_for(trained, command, tmp_path):
     done = command(*SMALL, "--workers", "2", KERAS_BACKEND="jax")

@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 import sys
+from collections.abc import Container
 from pathlib import Path
 from types import MappingProxyType
 
@@ -18,6 +19,10 @@ ENGINES = {"tensorflow": "graph", "jax": "vmap"}
 GIVEN = os.environ.get("KERAS_BACKEND") or None
 "What this process was started with."
 GPU_NODES = ("nvidia[0-9]*", "kfd", "dxg")
+GPU_SHARE = 0.75
+"Of a GPU's memory, what JAX takes as it starts, for good: a second process beside it would find none."
+SHARE_VARIABLES = ("XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_MEM_FRACTION")
+"Where it reads another share: the name of today, and the former one, which it refuses beside it."
 CUDA_PLUGINS = ("jax-cuda12-plugin", "jax-cuda13-plugin")
 
 
@@ -40,7 +45,7 @@ def choose(engine: str, device: str) -> None:
     given = os.environ.get("KERAS_BACKEND")
     if given:
         check_installed(given)
-    needed = next((backend for backend, fastest in ENGINES.items() if fastest == engine), None)
+    needed = _needed(engine)
     if given and needed and given != needed:
         raise UserError(
             f"--engine {engine} runs on {needed}. Received: KERAS_BACKEND={given}.\n"
@@ -57,9 +62,29 @@ def gpus(device: str) -> list[str]:
     return _visible()
 
 
+def share_gpus(device: str, workers: str | int) -> None:
+    """Has worker processes that JAX trains in divide the memory of a GPU that they share, unless the user did."""
+    found = gpus(device) if current() == "jax" and workers != "auto" else []
+    together = -(-int(workers) // len(found)) if found else 1
+    if together > 1 and not any(name in os.environ for name in SHARE_VARIABLES):
+        os.environ[SHARE_VARIABLES[0]] = f"{GPU_SHARE / together:.4f}"
+
+
 def given() -> tuple[str, ...]:
     """What stands ahead of this command where its backend was asked for by the variable."""
     return (f"KERAS_BACKEND={GIVEN}",) if GIVEN else ()
+
+
+def of(packages: Container[str]) -> str:
+    """The backend that trained where these packages were recorded."""
+    return next((name for name in PACKAGES if name in packages), DEFAULT)
+
+
+def asked_by(engine: str, name: str) -> str:
+    """What a command says so that this engine trains on this backend, in the environment there is."""
+    if (GIVEN or _needed(engine) or DEFAULT) == name:
+        return f"--engine {engine}"
+    return f"KERAS_BACKEND={name} python run_trials.py ... --engine {engine}"
 
 
 def engine_of(asked: str) -> str:
@@ -98,6 +123,11 @@ def _visible() -> list[str]:
 def _jax_has_a_gpu() -> bool:
     allowed = os.environ.get("JAX_PLATFORMS", "") in ("", "cuda", "gpu")
     return allowed and bool(_visible()) and bool(gpu_nodes()) and any(map(_installed, CUDA_PLUGINS))
+
+
+def _needed(engine: str) -> str | None:
+    """The only backend that an engine runs on."""
+    return next((backend for backend, fastest in ENGINES.items() if fastest == engine), None)
 
 
 def _installed(package: str) -> bool:

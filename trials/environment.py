@@ -48,7 +48,7 @@ VARIABLES = (
     "TF_NUM_INTRAOP_THREADS",
     "TF_XLA_FLAGS",
     "XLA_FLAGS",
-    "XLA_PYTHON_CLIENT_MEM_FRACTION",
+    *backend.SHARE_VARIABLES,
 )
 "Environment variables that can change numbers."
 GIVEN = {name: os.environ[name] for name in VARIABLES if name in os.environ}

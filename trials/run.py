@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from trials import __version__, backend, environment, run_record
+from trials import __version__, again, backend, environment, run_record
 from trials.errors import UserError, first_line
 from trials.experiment import Experiment
 from trials.rounds import ROUND, Known, Until
@@ -256,6 +256,7 @@ class _Driver:
         from trials.progress import Progress
 
         self.folder.begin(device)
+        again.begun.append(self.experiment.name)
         self._tell(self.folder.news())
         engine, on = backend.engine_of(self.settings.engine), backend.current()
         if self.settings.engine == "auto" and (device, on) != ("cpu", backend.DEFAULT):

@@ -10,6 +10,8 @@ from trials.experiment import Data
 from trials.seeds import Stream, integer
 
 Parts = Mapping[str, Arrays]
+LaneParts = Mapping[str, tuple[np.ndarray, ...]]
+"What lanes take: parts as `split` makes them, which all of them share, or each its own of `drawn`."
 
 
 def counts(data: Data, samples: int, fixed_test: int) -> dict[str, int]:
@@ -26,6 +28,31 @@ def split(samples: Samples, data: Data, seed: int) -> dict[str, Arrays]:
     The split is scikit-learn's `train_test_split(random_state=split_seed)`, test first, then
     validation from the rest; where splits are resampled the state comes from the trial's seed.
     """
+    rows = _rows(samples, data, seed)
+    parts = {name: (samples.x[chosen], samples.y[chosen]) for name, chosen in rows.items()}
+    if data.mean is not None and data.std is not None:
+        scale = _scale(parts["train"][0], data)
+        parts = {name: (_scaled(x, *scale), y) for name, (x, y) in parts.items()}
+    return _encoded(parts, data, samples.classes)
+
+
+def drawn(samples: Samples, data: Data, seed: int) -> dict[str, tuple[np.ndarray, ...]]:
+    """The same arrays without a copy of the samples, which many trials at the same time have no memory for.
+
+    Of each part: all samples, its encoded labels, its places among all samples, int32, and what is to be
+    subtracted from them and to divide them, float32.
+    """
+    rows = {name: chosen.astype(np.int32) for name, chosen in _rows(samples, data, seed).items()}
+    scale = np.zeros((), np.float32), np.ones((), np.float32)
+    if data.mean is not None and data.std is not None:
+        scale = _scale(samples.x[rows["train"]], data)
+        _scaled(samples.x, *scale)  # raises where float32 cannot hold one of them
+    labelled = _encoded({name: (chosen, samples.y[chosen]) for name, chosen in rows.items()}, data, samples.classes)
+    return {name: (samples.x, y, chosen, *scale) for name, (chosen, y) in labelled.items()}
+
+
+def _rows(samples: Samples, data: Data, seed: int) -> dict[str, np.ndarray]:
+    """The places of each part's samples; of a part that is empty, nothing."""
     state = integer(seed, Stream.SPLIT) if data.split_seed is None else data.split_seed
     sizes = counts(data, len(samples.y), samples.fixed_test)
     rest = np.arange(len(samples.y) - samples.fixed_test)
@@ -35,9 +62,8 @@ def split(samples: Samples, data: Data, seed: int) -> dict[str, Arrays]:
     validation = rest[:0]
     if sizes["validation"]:
         rest, validation = _divide(rest, samples.y, sizes["validation"], state, data.stratified)
-    indices = {"train": rest, "validation": validation, "test": test}
-    parts = {name: (samples.x[chosen], samples.y[chosen]) for name, chosen in indices.items() if len(chosen)}
-    return _encoded(_normalized(parts, data), data, samples.classes)
+    found = {"train": rest, "validation": validation, "test": test}
+    return {name: chosen for name, chosen in found.items() if len(chosen)}
 
 
 def _divide(
@@ -63,10 +89,8 @@ def _divide(
     return indices[order[held_out:]], indices[order[:held_out]]
 
 
-def _normalized(parts: dict[str, Arrays], data: Data) -> dict[str, Arrays]:
-    if data.mean is None or data.std is None:
-        return parts
-    x = parts["train"][0]
+def _scale(x: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and the standard deviation that are declared, or those of these training samples."""
     axes = tuple(range(x.ndim - 1))
     # Summed in float64: over a data set of images float32 loses most of its digits.
     mean = x.mean(axes, np.float64) if data.mean == "train" else np.asarray(data.mean, np.float64)
@@ -79,10 +103,13 @@ def _normalized(parts: dict[str, Arrays], data: Data) -> dict[str, Arrays]:
             )
     if data.std == "train":  # a constant feature carries nothing, whatever it is divided by
         std = np.where(x.min(axes) == x.max(axes), 1.0, std)
-    mean, std = mean.astype(np.float32), std.astype(np.float32)
+    return mean.astype(np.float32), std.astype(np.float32)
+
+
+def _scaled(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # told below
-        scaled = {name: (((x - mean) / std).astype(np.float32), y) for name, (x, y) in parts.items()}
-    if not all(np.isfinite(x).all() for x, _ in scaled.values()):
+        scaled = ((x - mean) / std).astype(np.float32)
+    if not np.isfinite(scaled).all():
         raise UserError(
             "The data holds numbers that float32 cannot hold once Data.mean is subtracted and Data.std divides.\n"
             "Set Data.scale, or other values of Data.mean and Data.std."

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from filelock import FileLock, Timeout
 
-from trials import run_record, written
+from trials import backend, run_record, written
 from trials.engines.results import TrialResult
 from trials.errors import UserError
 from trials.experiment import Configuration, Experiment
@@ -104,7 +104,8 @@ class Folder:
     def _unwritable(self, why: str) -> UserError:
         way_out = "Choose another with --results DIR."
         if self._begun:
-            way_out = "Trials that ended before are in its journal; when it can be written, the same command continues."
+            way_out = "Trials that ended before are in its journal; when it can be written, the same command continues"
+            way_out += ", without --fresh." if self.fresh else "."
         return UserError(f"The results folder {self.path} cannot be written: {why}.\n{way_out}")
 
     def _take_lock(self) -> None:
@@ -167,12 +168,13 @@ class Folder:
         for name in [name for name in {**header, **self.header} if name != "device"]:
             old, new = header.get(name), self.header.get(name)
             if old != new:
-                raise self._refusal(name, *difference(old, new))
+                raise self._refusal(name, *difference(old, new), again=_asked_again(name, header, self.header))
 
-    def _refusal(self, name: str, old: Any, new: Any) -> UserError:
+    def _refusal(self, name: str, old: Any, new: Any, again: str = "") -> UserError:
+        use = f"Continue them with {again}, or use" if again else "Use"
         return UserError(
             f"{self.path} holds results of another kind: {name} was {_short(old)}, now it is {_short(new)}.\n"
-            "Use --fresh (moves the old folder aside, deletes nothing) or --results DIR."
+            f"{use} --fresh (moves the old folder aside, deletes nothing) or --results DIR."
         )
 
     def results(self) -> dict[Place, list[TrialResult]]:
@@ -225,7 +227,7 @@ class Folder:
         Raises UserError where another run began here meanwhile, or where earlier trials ran on another device.
         """
         if self._earlier_device not in (None, device):
-            raise self._refusal("the device", self._earlier_device, device)
+            raise self._refusal("the device", self._earlier_device, device, f"--device {self._earlier_device}")
         self.header["device"] = device
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -361,6 +363,14 @@ class Folder:
             yield
         except OSError as error:
             raise self._unwritable(f"{error.strerror or error} ({name})") from error
+
+
+def _asked_again(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """What asks for the engine and the backend of the old results; nothing where another difference bars the way."""
+    (engine, on), wanted = ((each.get("engine"), backend.of(each.get("versions") or {})) for each in (old, new))
+    if name not in ("engine", "versions") or (engine, on) == wanted or engine is None:
+        return ""
+    return backend.asked_by(engine, on)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

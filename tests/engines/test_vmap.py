@@ -243,6 +243,29 @@ def test_every_lane_of_resampled_data_has_its_own_split():
     assert figures(together[1]) == figures(alone[0])
 
 
+def test_lanes_of_resampled_data_hold_the_samples_once_and_see_what_a_split_holds():
+    """A copy a lane was 3.4 times a data set's size each: a hundred lanes of CIFAR-10 would need 200 GB."""
+    from trials.engines.vmap import VmapSession
+    from trials.splits import drawn, split
+
+    data = dataclasses.replace(IRIS, split_seed=None)
+    (configuration,), samples = experiment(data=data).configurations(), datasets.load(data)
+    orders = np.stack([np.random.default_rng(lane).permutation(96).astype(np.int32) for lane in range(3)])
+    found = {}
+    for divide in (split, drawn):
+        parts = [divide(samples, data, seed) for seed in ((0, 1, 2) if divide is drawn else (1, 1, 1))]
+        session = VmapSession(configuration, samples.classes)
+        session.room(3, 0, parts[0])
+        session.start([Start(configuration, session.fresh(0, each), each) for each in parts])
+        losses = session.train_epoch(orders, np.ones(3, bool))
+        found[divide] = [losses[1], *(session.evaluate(part)[1][1] for part in parts[0])]
+    held = [part[0] for part in session.parts.values()]
+    assert held[0].shape == samples.x.shape
+    assert all(each is held[0] for each in held)
+    for ours, theirs in zip(found[drawn], found[split], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
 @pytest.mark.parametrize("builder", [perceptron, small_networks.dropout, batch_norm])
 def test_weights_of_a_lane_give_its_figures_again(builder):
     it = experiment(builder)

@@ -119,8 +119,9 @@ def held() -> None:
 held_folders: list[Folder] = []
 
 
-def adding() -> None:
+def adding(fresh: bool = False) -> None:
     folder = folder_of()
+    folder.fresh = fresh
     folder.begin("cpu")
     folder.path.joinpath("weights").touch()
     folder.add(kept(record()))
@@ -163,12 +164,19 @@ FOLDERS = [
     ),
     told(" ".join(IRIS), "first seed was 5, now it is 0", "--fresh", "--results", arrange=results(**{"first seed": 5})),
     told(
+        " ".join(IRIS),
+        "engine was vmap, now it is graph",
+        "Continue them with --engine vmap, or use --fresh",
+        arrange=results(engine="vmap", versions={"jax": "0.1"}),
+        patches={"trials.backend.GIVEN": None},
+    ),
+    told(
         " ".join(IRIS), "protocol of mlp units=10 was ", "--fresh", "--results", arrange=results(other_key(protocol={}))
     ),
     told(f"{' '.join(IRIS)} --results taken", "taken is not a folder", "--results DIR", files={"taken": ""}),
     told(f"{' '.join(IRIS)} --results {'a' * 300}", "File name too long", "--results DIR"),
     told(" ".join(IRIS), "cannot be written", "--results DIR", arrange=spoiled(".lock")),
-    Case(other_device, ("the device was cpu, now it is gpu", "--fresh"), arrange=results()),
+    Case(other_device, ("the device was cpu, now it is gpu", "--device cpu", "--fresh"), arrange=results()),
     Case(begun_meanwhile, ("Another run has begun", "Run the command again")),
     Case(
         lambda: folder_of().begin("cpu"),
@@ -180,7 +188,8 @@ FOLDERS = [
         lambda: _share(Samples(np.zeros((2, 1)), np.zeros(2, int), 0, 2), Path("nowhere")),
         ("nowhere", "No such file", "TMPDIR"),
     ),
-    Case(adding, ("cannot be written", "weights", "the same command continues")),
+    Case(adding, ("cannot be written", "weights", "the same command continues.")),
+    Case(lambda: adding(fresh=True), ("cannot be written", "the same command continues, without --fresh.")),
     told(REPORT, "cannot be written", "trials.csv", "--results DIR", arrange=spoiled(".SHA256SUMS.part")),
     told(f"{REPORT} results/iris_hidden_units", "twice", arrange=results()),
     told(BOTH, "iris and digits", "Train both", arrange=two(**read_otherwise(source="digits"), **OTHER_SAMPLES)),

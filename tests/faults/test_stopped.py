@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import psutil
 import pytest
 
 from tests.conftest import ENVIRONMENT
-from tests.faults.conftest import HELD, INLINE, PROCESSES, TRIALS, orphans, until, workers
+from tests.faults.conftest import HELD, INLINE, PROCESSES, TINY, TRIALS, orphans, until, workers
 
 SECONDS = 60.0
 "To wait for a run to stop. Measured: under 1, or 3 to 4 where a library does not come back."
@@ -27,16 +28,18 @@ def stop(process, number, group=False):
     assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number], errors
     assert "Traceback" not in errors
     assert "Exception ignored" not in errors
-    assert errors.count("this continues:\n  python ") == 1, errors
+    assert errors.count(":\n  python ") == 1, errors
     assert not orphans(process.pid, seconds=1)
     return errors
 
 
 def continued(tiny, errors):
-    """Runs the very command that was printed."""
-    (line,) = [line for line in errors.splitlines() if line.startswith("  python ")]
+    """Runs the very commands that were printed; returns the outcome of the first."""
+    lines = [line for line in errors.splitlines() if line.startswith("  python ")]
     given = {**ENVIRONMENT, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    return subprocess.run(shlex.split(line), cwd=tiny.place, env=given, capture_output=True, text=True, check=False)
+    how = {"cwd": tiny.place, "env": given, "capture_output": True, "text": True}
+    first, *_ = [subprocess.run(shlex.split(line), check=False, **how) for line in lines]
+    return first
 
 
 @pytest.mark.parametrize(
@@ -58,6 +61,43 @@ def test_the_command_that_is_printed_ends_as_an_undisturbed_run(executor, number
     assert done.returncode == 0, done.stderr
     assert "trials are already in" in done.stderr
     assert tiny.tables() == undisturbed
+
+
+@pytest.mark.parametrize(
+    "executor", [INLINE, pytest.param(PROCESSES, marks=pytest.mark.slow)], ids=["inline", "processes"]
+)
+def test_a_fresh_start_that_is_stopped_before_it_began_is_begun_by_the_command_that_is_printed(
+    executor, tiny, whole, undisturbed
+):
+    shutil.copytree(whole.folder, tiny.folder)
+    before = tiny.journal.read_bytes()
+    wait = "open('building', 'w').close()\nwhile not os.path.exists('go'): time.sleep(0.01)"
+    process = tiny.start(*executor, "--fresh", IN_BUILDER=wait)
+    until((tiny.place / "building").exists, process)
+    errors = stop(process, signal.SIGINT, group=True)
+    assert tiny.journal.read_bytes() == before
+    done = continued(tiny, errors)
+    assert done.returncode == 0, done.stderr
+    assert "The old results are now in " in done.stderr
+    assert tiny.folder.with_name("tiny.old-1").joinpath("journal.jsonl").read_bytes() == before
+    assert tiny.tables() == undisturbed
+
+
+def test_a_fresh_start_that_is_stopped_in_the_first_of_two_experiments_moves_each_folder_once(tiny, whole, undisturbed):
+    results = tiny.folder.parent
+    (tiny.place / "other.py").write_text(TINY.replace('name="tiny"', 'name="other"'), encoding="utf-8")
+    for name in ("tiny", "other"):
+        shutil.copytree(whole.folder, results / name)
+    process = tiny.start(*INLINE, "--fresh", "--experiment", "other.py", **HELD)
+    until(lambda: (results / "tiny.old-1").exists() and tiny.trained() >= 5, process)
+    errors = stop(process, signal.SIGINT)
+    done = continued(tiny, errors)
+    assert done.returncode == 0, done.stderr
+    assert "trials are already in" in done.stderr
+    assert tiny.tables() == undisturbed
+    assert sorted(path.name for path in results.iterdir() if path.is_dir()) == [
+        *("other", "other.old-1", "tiny", "tiny.old-1")
+    ]
 
 
 @pytest.mark.slow

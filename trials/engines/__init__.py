@@ -18,7 +18,7 @@ from trials.engines.model import blueprint, check_model, fresh_model, load_weigh
 from trials.engines.results import MOST_SEEDS, Figures, TrialResult, Unit
 from trials.engines.trial import OnEpoch, figures, run_trial
 from trials.errors import UnsupportedError, UserError, first_line
-from trials.splits import Parts, check_classes, split
+from trials.splits import LaneParts, Parts, check_classes, drawn, split
 
 ENGINES = {
     "graph": "an epoch is one TensorFlow graph call, traced once for all seeds (default)",
@@ -102,7 +102,7 @@ class Trainer:
     def _not_over_lanes(self, unit: Unit, seed: int) -> str:
         """Why lanes cannot train it; empty where they can."""
         try:
-            _session("vmap", unit, self.samples.classes).trace(seed, self._split(unit, seed))
+            _session("vmap", unit, self.samples.classes).trace(seed, self._lane_parts(unit, seed))
         except UnsupportedError as error:
             return str(error).rstrip(".")
         return ""
@@ -110,12 +110,12 @@ class Trainer:
     def evaluate(self, unit: Unit, weights: bytes) -> Figures:
         """The test figures of kept weights, measured as the trial that left them measured its own."""
         seed = unit.seeds[0][1]
-        parts = self._split(unit, seed)
         session = self._session_of(unit, unit.engine)
         if unit.engine != "vmap":
-            session.start(seed, parts, ())
+            session.start(seed, self._split(unit, seed), ())
             load_weights_file(session.model, weights)
             return figures(session, "test")
+        parts = self._lane_parts(unit, seed)
         session.room(unit.lanes, seed, parts)
         session.start([Start(unit.configuration, session.fresh(seed, parts), parts)])
         lane = Lane(session, 0)
@@ -165,12 +165,12 @@ class Trainer:
         units = [unit, *(other for other in later if _together(unit, other) and other.index not in self._apart)]
         wanted = [(each, trial, seed) for each in units for trial, seed in each.seeds]
         session = self._session_of(unit, "vmap")
-        first = self._split(unit, wanted[0][2])
+        first = self._lane_parts(unit, wanted[0][2])
         lanes = session.room(unit.lanes or len(wanted), wanted[0][2], first)
         results, sound = [], []
         for each, trial, seed in wanted[:lanes]:
             try:
-                parts = self._split(each, seed)
+                parts = self._lane_parts(each, seed)
                 sound.append((each, (trial, seed), Start(each.configuration, session.fresh(seed, parts), parts)))
             except UserError as error:  # this seed's own
                 results.append((each.index, TrialResult(trial, seed, "failed", error=first_line(error))))
@@ -185,6 +185,10 @@ class Trainer:
             gc.collect()  # a traced model is a cycle of references: a megabyte that would wait for its turn
             self._held = (unit, engine, _session(engine, unit, self.samples.classes))
         return self._held[2]
+
+    def _lane_parts(self, unit: Unit, seed: int) -> LaneParts:
+        data = unit.configuration.data
+        return drawn(self.samples, data, seed) if data.resampled else self._split(unit, seed)
 
     def _split(self, unit: Unit, seed: int) -> Parts:
         data = unit.configuration.data

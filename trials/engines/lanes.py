@@ -10,7 +10,7 @@ import numpy as np
 from trials.engines.results import TrialResult
 from trials.engines.trial import OnEpoch, Training, training
 from trials.experiment import Configuration
-from trials.splits import Parts
+from trials.splits import LaneParts
 
 Values = Sequence[np.ndarray]
 "Of a model's variables, in the model's order."
@@ -34,7 +34,7 @@ class Start:
 
     configuration: Configuration
     values: Values
-    parts: Parts
+    parts: LaneParts
 
 
 class Lanes(Interface):
@@ -44,13 +44,13 @@ class Lanes(Interface):
     model: Any
     "The Keras model that all lanes share."
 
-    def room(self, wanted: int, seed: int, parts: Parts) -> int:
+    def room(self, wanted: int, seed: int, parts: LaneParts) -> int:
         """How many lanes there are, of so many wanted: as the device has memory. `seed` is one to be trained.
 
         Raises UnsupportedError where lanes cannot train the model.
         """
 
-    def fresh(self, seed: int, parts: Parts) -> Values:
+    def fresh(self, seed: int, parts: LaneParts) -> Values:
         """The values of this seed's fresh model."""
 
     def start(self, starts: Sequence[Start]) -> None:

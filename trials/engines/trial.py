@@ -12,7 +12,7 @@ from trials.engines.results import Epoch, Figures, TrialResult
 from trials.errors import UnsupportedError, first_line
 from trials.experiment import BATCH_LOSS, Protocol
 from trials.seeds import batch_order
-from trials.splits import Parts
+from trials.splits import LaneParts, Parts
 
 OnEpoch = Callable[[], None]
 Training = Generator[np.ndarray | None, float, None]
@@ -83,13 +83,15 @@ def run_trial(
     return result
 
 
-def training(learner: Learner, protocol: Protocol, parts: Parts, result: TrialResult, on_epoch: OnEpoch) -> Training:
+def training(
+    learner: Learner, protocol: Protocol, parts: LaneParts, result: TrialResult, on_epoch: OnEpoch
+) -> Training:
     """The course of one trial: yields the order of an epoch, takes its loss; yields None when no epoch follows.
 
     Then, resumed once more, it measures the weights to be reported. Who drives it trains the learner, and may
     train others at the same time.
     """
-    samples = len(parts["train"][0])
+    samples = len(parts["train"][1])
     result.parameters = learner.parameters
     best: tuple[float, int, Any] | None = None
     for number in range(1, protocol.epochs + 1):
@@ -142,7 +144,7 @@ def _score(epoch: Epoch, select: str) -> float:
     return epoch.validation.accuracy if select == "validation_accuracy" else -epoch.validation.loss
 
 
-def _report(learner: Learner, protocol: Protocol, parts: Parts, result: TrialResult) -> None:
+def _report(learner: Learner, protocol: Protocol, parts: LaneParts, result: TrialResult) -> None:
     """The figures of the selected weights; what the curve already holds is not measured again."""
     selected = result.curve[(result.best_epoch or result.epochs) - 1]
     train_accuracy = selected.train_accuracy

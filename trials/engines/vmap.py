@@ -4,7 +4,7 @@ A lane is one seed's weights, optimizer and dropout states. `jax.vmap` runs Kera
 lanes, `lax.scan` over the batches of an epoch. This is what fills a GPU with small networks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -18,7 +18,7 @@ from trials.engines.stacked import stacked
 from trials.environment import cores, total_memory
 from trials.errors import UnsupportedError, first_line
 from trials.experiment import Configuration
-from trials.splits import Parts
+from trials.splits import LaneParts
 
 EVALUATION_BATCH = 100
 "Samples of each lane: an evaluation then holds about as much at a time as a training step."
@@ -41,15 +41,13 @@ class VmapSession:
         self.parameters = 0
         self.model: Any = None
         self.state: State = {}
-        self.parts: dict[str, tuple[Array, Array]] = {}
-        self._own = 0 if configuration.data.resampled else None
-        "The axis of the lanes in the data: there is none where all share it."
+        self.parts: dict[str, tuple[Array, ...]] = {}
         self._size = 0
         "Lanes of the programs; where fewer are started the others are idle."
         self._measured: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._copies: list[np.ndarray] = []
 
-    def room(self, wanted: int, seed: int, parts: Parts) -> int:
+    def room(self, wanted: int, seed: int, parts: LaneParts) -> int:
         """How many lanes there are, of so many wanted: as the device has memory. `seed` is one to be trained.
 
         Compiles the programs, the first time. Raises UnsupportedError where the model cannot be traced over lanes.
@@ -59,19 +57,19 @@ class VmapSession:
             self._compile(max(FEWEST, min(wanted, MOST_SEEDS)), parts)
         return self._size
 
-    def trace(self, seed: int, parts: Parts) -> None:
+    def trace(self, seed: int, parts: LaneParts) -> None:
         """Raises UnsupportedError where the model cannot be traced over lanes."""
         self._build(seed, parts)
         self._lowered(FEWEST, parts)
 
-    def fresh(self, seed: int, parts: Parts) -> Values:
+    def fresh(self, seed: int, parts: LaneParts) -> Values:
         """The values of this seed's fresh model."""
         return [np.array(variable.numpy()) for variable in self._fresh_model(seed, parts).variables]
 
-    def _fresh_model(self, seed: int, parts: Parts) -> Any:
+    def _fresh_model(self, seed: int, parts: LaneParts) -> Any:
         return fresh_model(self.configuration, parts["train"][0].shape[1:], self.classes, seed)
 
-    def _build(self, seed: int, parts: Parts) -> None:
+    def _build(self, seed: int, parts: LaneParts) -> None:
         model = self._fresh_model(seed, parts)
         place = {id(variable): number for number, variable in enumerate(model.variables)}
         self._places = {
@@ -82,7 +80,7 @@ class VmapSession:
         self._optimizer_start = [np.array(variable.numpy()) for variable in model.optimizer.variables]
         self.parameters = model.count_params()
 
-    def _compile(self, size: int, parts: Parts) -> None:
+    def _compile(self, size: int, parts: LaneParts) -> None:
         """Makes the programs for so many lanes, or for as many as fit into memory."""
         while True:
             epoch, evaluations = self._lowered(size, parts)
@@ -99,19 +97,22 @@ class VmapSession:
                 return
             size = max(FEWEST, size // 2)
 
-    def _lowered(self, size: int, parts: Parts) -> tuple[Any, dict[str, Any]]:
+    def _lowered(self, size: int, parts: LaneParts) -> tuple[Any, dict[str, Any]]:
         """The traced epoch, and the traced evaluation of each split, of so many lanes."""
-        state, own = self._shapes(size), [] if self._own is None else [size]
-        shapes = {name: [_shape(array, *own) for array in arrays] for name, arrays in parts.items()}
-        order = jax.ShapeDtypeStruct((size, len(parts["train"][0])), "int32")
+        state, axes = self._shapes(size), _axes(parts)
+        shapes = {
+            name: tuple(_shape(array, *[size] * (axis == 0)) for array, axis in zip(arrays, axes, strict=True))
+            for name, arrays in parts.items()
+        }
+        order = jax.ShapeDtypeStruct((size, len(parts["train"][1])), "int32")
         live = jax.ShapeDtypeStruct((size,), bool)
-        epoch = jax.jit(jax.vmap(self._one_epoch, in_axes=(0, self._own, self._own, 0, 0)), donate_argnums=0)
-        evaluation = jax.jit(jax.vmap(self._one_evaluation, in_axes=(0, self._own, self._own)))
+        epoch = jax.jit(jax.vmap(self._one_epoch, in_axes=(0, axes, 0, 0)), donate_argnums=0)
+        evaluation = jax.jit(jax.vmap(self._one_evaluation, in_axes=(0, axes)))
         weights = {kind: state[kind] for kind in self._places}
         try:
             with stacked(self.model):
-                traced = epoch.lower(state, *shapes["train"], order, live)
-                return traced, {name: evaluation.lower(weights, *given) for name, given in shapes.items()}
+                traced = epoch.lower(state, shapes["train"], order, live)
+                return traced, {name: evaluation.lower(weights, given) for name, given in shapes.items()}
         except Exception as error:  # a layer that cannot be traced over lanes fails in its own way
             raise UnsupportedError(first_line(error)) from error
 
@@ -132,14 +133,20 @@ class VmapSession:
         ]
         self.load([start.parts for start in starts])
 
-    def load(self, parts: Sequence[Parts]) -> None:
-        """Takes each lane's arrays, or those of the first where all share them."""
+    def load(self, parts: Sequence[LaneParts]) -> None:
+        """Takes each lane's arrays; of those that all share, the first one's."""
+        shared: dict[int, Array] = {}  # each part may hold all samples: the device is to hold them once
 
-        def placed(name: str, place: int) -> Array:
+        def placed(name: str, place: int, axis: int | None) -> Array:
             first = parts[0][name][place]
-            return jnp.asarray(first) if self._own is None else self._stack([each[name][place] for each in parts])
+            if axis is not None:
+                return self._stack([each[name][place] for each in parts])
+            if id(first) not in shared:
+                shared[id(first)] = jnp.asarray(first)
+            return shared[id(first)]
 
-        self.parts = {name: (placed(name, 0), placed(name, 1)) for name in parts[0]}
+        axes = list(enumerate(_axes(parts[0])))
+        self.parts = {name: tuple(placed(name, place, axis) for place, axis in axes) for name in parts[0]}
         self._changed()
 
     def _stack(self, values: Sequence[np.ndarray] | np.ndarray) -> Array:
@@ -152,18 +159,19 @@ class VmapSession:
         Returns the mean losses that were minimised: float (lanes,).
         """
         live = np.pad(live, (0, self._size - len(live)))
-        self.state, losses = self._epoch(self.state, *self.parts["train"], self._stack(orders), live)
+        self.state, losses = self._epoch(self.state, self.parts["train"], self._stack(orders), live)
         self._changed()
         return np.asarray(losses)
 
-    def _one_epoch(self, state: State, x: Array, y: Array, order: Array, live: Array) -> tuple[State, Array]:
+    def _one_epoch(self, state: State, part: tuple[Array, ...], order: Array, live: Array) -> tuple[State, Array]:
+        column, y, read = _columns(part)
         batch = self.configuration.protocol.batch_size
         whole, rest = divmod(order.shape[0], batch)
         sums = [jnp.zeros(variable.shape, variable.dtype) for variable in self.model.metrics_variables]
 
         def step(carry: Any, chosen: Array) -> tuple[Any, Array]:
             labels = y[chosen]
-            logs, carry = self.model.train_step(carry, (x[chosen], labels, self._sample_weights(labels)))
+            logs, carry = self.model.train_step(carry, (read(column[chosen]), labels, self._sample_weights(labels)))
             return carry, logs["loss"]
 
         carry, loss = (*(state[kind] for kind in KINDS), sums), jnp.zeros(())
@@ -188,25 +196,26 @@ class VmapSession:
         """Of every lane, whether each sample is right, and its loss: bool and float (lanes, n), in inference mode."""
         if part not in self._measured:
             state = {kind: self.state[kind] for kind in self._places}
-            right, losses = self._evaluations[part](state, *self.parts[part])
+            right, losses = self._evaluations[part](state, self.parts[part])
             self._measured[part] = np.asarray(right), np.asarray(losses)
         return self._measured[part]
 
-    def _one_evaluation(self, state: State, x: Array, y: Array) -> tuple[Array, Array]:
+    def _one_evaluation(self, state: State, part: tuple[Array, ...]) -> tuple[Array, Array]:
+        column, y, read = _columns(part)
         losses, cut = sample_losses(self.configuration.protocol.loss), threshold(self.configuration.protocol.loss)
 
-        def measure(x: Array, y: Array) -> tuple[Array, Array]:
-            outputs, _ = self.model.stateless_call(state["trainable"], state["other"], x, training=False)
+        def measure(chosen: Array, y: Array) -> tuple[Array, Array]:
+            outputs, _ = self.model.stateless_call(state["trainable"], state["other"], read(chosen), training=False)
             if outputs.shape[-1] == 1:
                 right = (outputs[:, 0] > cut) == (y[:, 0] > 0.5)
             else:
                 right = outputs.argmax(-1) == (y.argmax(-1) if y.ndim > 1 else y)
             return right, losses(y, outputs).astype("float32")
 
-        whole, rest = divmod(len(x), EVALUATION_BATCH)
-        found = [measure(x[len(x) - rest :], y[len(x) - rest :])] if rest else []
+        whole, rest = divmod(len(y), EVALUATION_BATCH)
+        found = [measure(column[len(y) - rest :], y[len(y) - rest :])] if rest else []
         if whole:
-            head = [a[: len(a) - rest].reshape(whole, EVALUATION_BATCH, *a.shape[1:]) for a in (x, y)]
+            head = [a[: len(a) - rest].reshape(whole, EVALUATION_BATCH, *a.shape[1:]) for a in (column, y)]
             batches = jax.lax.map(lambda batch: measure(*batch), tuple(head))
             found.insert(0, tuple(values.reshape(-1) for values in batches))
         right, values = map(jnp.concatenate, zip(*found, strict=True))
@@ -237,6 +246,25 @@ class VmapSession:
 
     def _changed(self) -> None:
         self._measured, self._copies = {}, []
+
+
+def _axes(parts: LaneParts) -> tuple[int | None, ...]:
+    """The axis of the lanes in each array of a part: there is none where all share it."""
+    return (None, None) if len(parts["train"]) == 2 else (None, 0, 0, 0, 0)
+
+
+def _columns(part: tuple[Array, ...]) -> tuple[Array, Array, Callable[[Array], Array]]:
+    """Of a lane's part, what stands for its samples, its labels, and how samples become inputs."""
+    x, y, *own = part
+    if not own:
+        return x, y, lambda samples: samples
+    rows, mean, std = own
+
+    def read(chosen: Array) -> Array:
+        above = x[chosen] - mean  # XLA would multiply by the inverse of std, which rounds otherwise than `split`
+        return above / jax.lax.optimization_barrier(jnp.broadcast_to(std, above.shape))
+
+    return rows, y, read
 
 
 def _started(variable: Any, value: np.ndarray, rate: Any) -> np.ndarray:
