@@ -16,7 +16,6 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmarks import contenders, growth, measure, overhead, peak, table
 from benchmarks.contenders import CONTENDERS
@@ -25,6 +24,7 @@ from trials import datasets
 from trials.environment import git_state, machine, versions
 
 BESIDE = ("peak", "overhead", "growth")
+TABLES = ("runs", "summary", *BESIDE)
 README = measure.ROOT / "README.md"
 PLACE = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- end of benchmarks -->)", re.DOTALL)
 
@@ -86,38 +86,59 @@ def timed(asked: argparse.Namespace) -> tuple[list[measure.Run], int]:
     return runs, failed
 
 
+def measured(asked: argparse.Namespace) -> int:
+    """Measures what was asked for into tables, beside what the folder has of other works; how many runs failed."""
+    folder = asked.results
+    if "peak" in asked.works:
+        rates = peak.products().items()
+        table.write(folder / "peak.csv", [{"size": size, "operations_per_second": rate} for size, rate in rates])
+    runs, failed = timed(asked)
+    kept = [run for run in table.read_runs(folder / "runs.csv") if run.work not in asked.works]
+    table.write(
+        folder / "runs.csv", table.run_rows(sorted([*kept, *runs], key=lambda run: list(WORKS).index(run.work)))
+    )
+    if "overhead" in asked.works:
+        size = WORKS["iris"].trials, WORKS["iris"].epochs
+        table.write(folder / "overhead.csv", overhead.measure("iris", *size, asked.repetitions))
+    if "growth" in asked.works:
+        most = growth.WIDTHS * asked.trials if asked.trials else growth.MOST
+        table.write(folder / "growth.csv", list(growth.measure(most)))
+    return failed
+
+
+def told(folder: Path) -> str:
+    """All that the folder's tables hold, as Markdown; writes the summary of its runs."""
+    products = {row["size"]: row["operations_per_second"] for row in table.read(folder / "peak.csv")}
+    runs = table.read_runs(folder / "runs.csv")
+    rates = {run.work for run in runs if products and WORKS[run.work].rate}
+    needed = {name: peak.operations(WORKS[name]) for name in rates}
+    summary = table.summary_rows(runs, max(products.values(), default=None), needed)
+    table.write(folder / "summary.csv", summary)
+    grown = table.read(folder / "growth.csv")
+    parts = table.text(summary), table.limits(products, table.read(folder / "overhead.csv"))
+    return "\n\n".join(part for part in (*parts, growth.text(grown) if grown else "") if part)
+
+
 def main() -> int:
     asked = arguments()
     if asked.directory is not None:
         measure.use(asked.directory)
-    asked.results.mkdir(parents=True, exist_ok=True)
     facts = {"machine": machine(), "versions": versions() | contenders.versions(), "git": git_state(measure.ROOT)}
-    products = peak.products() if "peak" in asked.works else {}
-    table.write(
-        asked.results / "peak.csv", [{"size": n, "operations_per_second": rate} for n, rate in products.items()]
-    )
-    runs, failed = timed(asked)
-    table.write(asked.results / "runs.csv", table.run_rows(runs))
-    rates = [name for name in asked.works if products and name in WORKS and WORKS[name].rate]
-    needed = {name: peak.operations(WORKS[name]) for name in rates}
-    summary = table.summary_rows(runs, max(products.values(), default=None), needed)
-    table.write(asked.results / "summary.csv", summary)
-    beside: list[dict[str, Any]] = []
-    if "overhead" in asked.works:
-        beside = overhead.measure("iris", WORKS["iris"].trials, WORKS["iris"].epochs, asked.repetitions)
-        table.write(asked.results / "overhead.csv", beside)
-    grown = (
-        list(growth.measure(growth.WIDTHS * asked.trials if asked.trials else growth.MOST))
-        if "growth" in asked.works
-        else []
-    )
-    table.write(asked.results / "growth.csv", grown)
-    (asked.results / "machine.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    parts = table.text(summary), table.limits(products, beside), growth.text(grown) if grown else ""
-    told = "\n\n".join(part for part in parts if part)
-    print(f"\n{told}")
+    record = asked.results / "machine.json"
+    before = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else facts
+    if any(before[name] != facts[name] for name in ("machine", "versions")):
+        print(
+            f"{asked.results} was measured on another machine or with other versions: it begins anew.", file=sys.stderr
+        )
+        for name in TABLES:
+            (asked.results / f"{name}.csv").unlink(missing_ok=True)
+    asked.results.mkdir(parents=True, exist_ok=True)
+    record.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    failed = measured(asked)
+    text = told(asked.results)
+    print(f"\n{text}")
     if asked.readme:
-        README.write_text(PLACE.sub(lambda found: f"{found[1]}{told}\n{found[2]}", README.read_text(encoding="utf-8")))
+        README.write_text(PLACE.sub(lambda found: f"{found[1]}{text}\n{found[2]}", README.read_text(encoding="utf-8")))
     return 1 if failed else 0
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas
+
 from benchmarks.agreement import agreement
 from benchmarks.contenders import CONTENDERS
 from benchmarks.measure import Run
@@ -30,6 +32,22 @@ def run_rows(runs: Iterable[Run]) -> list[Row]:
         }
         for run in runs
     ]
+
+
+def read(path: Path) -> list[Row]:
+    """The rows that `write` wrote; none where there is no such file."""
+    return pandas.read_csv(path, keep_default_na=False).to_dict("records") if path.is_file() else []
+
+
+def read_runs(path: Path) -> list[Run]:
+    """The runs that `run_rows` told."""
+    return [_run(row) for row in read(path)]
+
+
+def _run(row: Row) -> Run:
+    names = ("work", "contender", "repetition", "processes", "trials", "epochs", "samples", "seconds")
+    groups = tuple(tuple(map(float, group.split())) for group in row["accuracies"].split(";"))
+    return Run(**{name: row[name] for name in names}, busy=row["busy_seconds"], accuracies=groups)
 
 
 def ratio(ours: Run, theirs: Run) -> float:

@@ -63,6 +63,16 @@ def test_every_run_can_be_read_back(tmp_path):
     assert (row["contender"], row["repetition"], row["samples_per_second"]) == ("fit", "2", "100.0")
 
 
+def test_what_was_written_is_read_back(tmp_path):
+    runs = [run("fit", 2), run(OURS, work="cifar10", seconds=1.5)]
+    table.write(tmp_path / "runs.csv", table.run_rows(runs))
+    assert table.read_runs(tmp_path / "runs.csv") == runs
+    assert table.read_runs(tmp_path / "none.csv") == []
+    rows = [{"trials": 100, "units": "", "seconds": 0.25}, {"trials": 100, "units": "10", "seconds": 1.0}]
+    table.write(tmp_path / "growth.csv", rows)
+    assert table.read(tmp_path / "growth.csv") == rows
+
+
 def test_the_limits_are_told():
     overhead = [{"overhead": share, "page_seconds": 1.5, "trials": 100} for share in (0.1, 0.2, 0.6)]
     told = table.limits({256: 1e9, 512: 3e9}, overhead)
