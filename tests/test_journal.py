@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import functools
 import json
 import math
 import tempfile
@@ -17,7 +16,6 @@ from trials import report
 from trials.datasets import declaration
 from trials.errors import UserError
 from trials.journal import _sealed, trial_line
-from trials.sources import source_hash
 from trials.store import Folder
 
 WHOLE = {**HEADER, "data": declaration(EXPERIMENT.data), "data checksum": "0", "versions": {}}
@@ -111,17 +109,9 @@ del LINE["sha256"]
 OTHERS = [None, True, -1, 0, 10**400, 1e300, math.nan, math.inf, "", "x", "\ud800\0", [], [[]], {}, {"a": {"b": []}}]
 
 
-@pytest.fixture(scope="module")
-def known_sources():
-    """The tests' own source is hashed once, not for every example."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("trials.keys.source_hash", functools.cache(source_hash))
-        yield
-
-
 @settings(deadline=None, max_examples=60)
 @given(st.sampled_from(list(paths(LINE))), st.sampled_from([*OTHERS, "take out", "add"]))
-def test_a_sound_line_of_another_version_is_left_out_or_makes_tables(sound, known_sources, path, other):
+def test_a_sound_line_of_another_version_is_left_out_or_makes_tables(sound, path, other):
     """Its checksum is right, but a part is missing, is of another kind, or is unknown here."""
     entry = copy.deepcopy(LINE)
     *above, last = path

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,8 @@ def header_line(header: Mapping[str, Any]) -> str:
 
 def trial_line(record: Record) -> str:
     """The weights themselves are not in it, only their checksum."""
-    result = {**asdict(record.result), "curve": [epoch_row(epoch) for epoch in record.result.curve]}
-    del result["weights"]
+    result = {each.name: getattr(record.result, each.name) for each in fields(record.result) if each.name != "weights"}
+    result["curve"] = [epoch_row(epoch) for epoch in record.result.curve]
     entry = {"key": record.key, "result": result, "finished": record.finished, "host": record.host}
     return _sealed({"record": "trial", **entry})
 

@@ -1,10 +1,11 @@
 """A trial's key: what decides its numbers, how it names the trial, and the way back to a configuration."""
 
+import functools
 import hashlib
 import inspect
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -27,13 +28,19 @@ def configuration_key(configuration: Configuration) -> dict[str, Any]:
         {
             "variant": configuration.variant.name,
             "builder": builder.__name__,
-            "source": source_hash(builder),
+            "source": _source(builder),
             "options": configuration.options,
             "values": dict(configuration.values),
             "protocol": asdict(configuration.protocol),
             "data": {name: getattr(configuration.data, name) for name in DATA_NAMES},
         }
     )
+
+
+@functools.cache
+def _source(builder: Callable[..., Any]) -> str:
+    """As it was when its process first asked: what runs does not change with its file."""
+    return source_hash(builder)
 
 
 def place(key: Mapping[str, Any]) -> Place:
