@@ -26,6 +26,7 @@ STYLE = {
     "axes.edgecolor": "#666666",
     "axes.grid": True,
     "axes.axisbelow": True,
+    "axes.titley": 1.0,  # where it is anyway: matplotlib would look for ticks in its way, each time it draws
     "axes.formatter.useoffset": False,
     "grid.color": "#e4e4e4",
     "grid.linewidth": 0.6,
