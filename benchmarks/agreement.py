@@ -9,6 +9,8 @@ from trials.statistics import ROUNDING, t_quantile
 
 LEVEL = 0.99
 "Of some forty intervals at 95 % two would miss 0 though nothing differs."
+WIDEST = 0.1
+"Half of an interval that still tells something: ten points."
 Groups = Sequence[Sequence[float]]
 "Test accuracies, a group a configuration."
 
@@ -22,7 +24,7 @@ class Agreement:
     "Of the 99 % interval of the difference."
 
     def __str__(self) -> str:
-        if self.half_width is None:
+        if self.half_width is None or self.half_width > WIDEST:
             return "too few trials"
         return "agrees" if abs(self.difference) <= self.half_width + ROUNDING else "differs"
 
