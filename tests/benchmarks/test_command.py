@@ -29,7 +29,7 @@ def test_two_contenders_train_the_same_and_the_tables_say_so(tmp_path):
         ours, loop = csv.DictReader(stream)
     assert (ours["contender"], loop["contender"]) == ("graph_workers", "keras_loop")
     assert float(loop["ratio_median"]) > 0
-    assert loop["accuracies"] in ("agrees", "differs")  # of so few trials either may come out
+    assert loop["accuracies"] in ("agrees", "differs", "too few trials")  # of so few any may come out
     assert "Keras: build, compile, fit, evaluate each trial" in done.stdout
     with open(tmp_path / "runs.csv", newline="") as stream:
         for row in csv.DictReader(stream):
