@@ -131,7 +131,7 @@ def test_a_thousand_trials_of_which_a_node_is_lost(tiny, whole):
         tiny.go()
         _, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, errors
-    assert "was lost; what had not finished there starts again" in errors
+    assert "starts again" in errors  # of the node, or of its worker: which of the two Ray tells first
     assert "Traceback" not in errors
     assert tiny.trained() == 1000  # none was lost, and none reported twice
     assert tiny.tables() == whole

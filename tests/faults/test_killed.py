@@ -31,7 +31,7 @@ def random_points(tiny, executor, seed, points):
         process = tiny.start(*executor)
         goal = tiny.trained() + draw.randint(0, most)
         until(lambda goal=goal: tiny.trained() >= goal, process)
-        time.sleep(draw.uniform(0, 0.05) if goal else draw.uniform(0, 4))
+        time.sleep(draw.uniform(0, 0.01) if goal else draw.uniform(0, 2))  # a trial takes some 8 ms
         before = tiny.trained()
         kill(process)
         assert tiny.trained() >= before
