@@ -143,10 +143,9 @@ def run(arguments: argparse.Namespace) -> int:
     from trials.datasets import data_directory
 
     until = Until(arguments.until, arguments.max_trials or MOST) if arguments.until else None
-    elsewhere = arguments.executor == "ray"  # this machine's GPU says nothing of the cluster's
-    backend.choose(arguments.engine, "cpu" if elsewhere else arguments.device)
-    if not elsewhere:
-        backend.share_gpus(arguments.device, arguments.workers)
+    here = "cpu" if arguments.executor == "ray" else arguments.device  # this machine's GPU says nothing of a cluster's
+    backend.choose(arguments.engine, here)
+    backend.share_gpus(here, arguments.workers)
     if arguments.trial_timeout is not None and backend.engine_of(arguments.engine) == "vmap":
         raise UserError(
             f"--trial-timeout {arguments.trial_timeout:g} cannot be kept by the vmap engine, which trains all seeds at "

@@ -7,7 +7,8 @@
 
 Contenders take turns (A B C A B C ...), each in a process of its own. A ratio is how many times as fast this
 project's default command is, of runs of the same turn. The accuracies of a contender `agree` where the 99 %
-interval of their mean difference to this project's (Student's, within configurations) holds 0.
+interval of their mean difference to this project's (Student's, within configurations) holds 0. What is measured
+takes its place in the tables of --results; what is not named stays, if it was measured on the same machine.
 """
 
 import argparse
@@ -94,9 +95,8 @@ def measured(asked: argparse.Namespace) -> int:
         table.write(folder / "peak.csv", [{"size": size, "operations_per_second": rate} for size, rate in rates])
     runs, failed = timed(asked)
     kept = [run for run in table.read_runs(folder / "runs.csv") if run.work not in asked.works]
-    table.write(
-        folder / "runs.csv", table.run_rows(sorted([*kept, *runs], key=lambda run: list(WORKS).index(run.work)))
-    )
+    in_order = [run for name in WORKS for run in (*kept, *runs) if run.work == name]
+    table.write(folder / "runs.csv", table.run_rows(in_order))
     if "overhead" in asked.works:
         size = WORKS["iris"].trials, WORKS["iris"].epochs
         table.write(folder / "overhead.csv", overhead.measure("iris", *size, asked.repetitions))

@@ -15,7 +15,8 @@ from typing import Any
 
 import psutil
 
-ROOT = Path(__file__).parent.parent
+from benchmarks.measure import ROOT
+
 MEGABYTE = 2**20
 WIDTHS = 10
 "Configurations of `iris_hidden_units`."
