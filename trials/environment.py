@@ -53,6 +53,8 @@ VARIABLES = (
 "Environment variables that can change numbers."
 GIVEN = {name: os.environ[name] for name in VARIABLES if name in os.environ}
 "Those that this process was started with, before anything here sets its own."
+UNUSED = ("pandas", "sklearn", "matplotlib")
+"Packages that Keras would load and no trial needs."
 THREADS = 1
 "Threads of a trial, within an operation and between operations: two already add in another order."
 
@@ -87,7 +89,8 @@ def quiet_import() -> Iterator[None]:
 def absent(*packages: str) -> Iterator[None]:
     """Within: these packages cannot be imported, unless they already are.
 
-    Keras loads what it finds, a third of its start, for data frames, wrappers and galleries that no trial has.
+    Keras and TensorFlow load what they find, half of their start, for data frames, wrappers and converters that
+    no trial has.
     """
     hidden = [package for package in packages if package not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
@@ -96,6 +99,22 @@ def absent(*packages: str) -> Iterator[None]:
     finally:
         for package in hidden:
             del sys.modules[package]
+
+
+@contextlib.contextmanager
+def collecting_nothing() -> Iterator[None]:
+    """Within: no garbage is collected. What libraries load stays: no collection looks at it then or later.
+
+    Ten collections are a fifth of TensorFlow's start, and each one after it would take 0.16 s.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if collects:
+            gc.enable()
 
 
 def import_keras() -> ModuleType:
@@ -123,7 +142,6 @@ def _prepared_keras() -> ModuleType:
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)
     keras.config.set_image_data_format("channels_last")
-    gc.freeze()  # libraries stay: no collection need look at them again, which takes 0.16 s each time
     return keras
 
 
@@ -132,7 +150,7 @@ def _on_tensorflow() -> ModuleType:
     os.environ["OMP_NUM_THREADS"] = str(THREADS)
     # TensorFlow would make every backward convolution's kernel anew each step, to save a megabyte.
     os.environ.setdefault("TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE", "0")
-    with stopping.loading(), quiet_import(), absent("pandas", "sklearn", "matplotlib"):
+    with stopping.loading(), quiet_import(), absent(*UNUSED, "jax"), collecting_nothing():
         import keras
         import tensorflow as tf
 
@@ -153,7 +171,7 @@ def _on_jax() -> ModuleType:
     os.environ["NPROC"] = str(THREADS)  # the size of XLA's pool of threads
     flags = os.environ.get("XLA_FLAGS", "")
     os.environ["XLA_FLAGS"] = f"--xla_gpu_deterministic_ops=true {flags}".strip()
-    with stopping.loading(), quiet_import(), absent("pandas", "sklearn", "matplotlib", "tensorflow"):
+    with stopping.loading(), quiet_import(), absent(*UNUSED, "tensorflow"), collecting_nothing():
         import jax
         import keras
 

@@ -9,6 +9,8 @@ from trials.errors import UserError, first_line
 from trials.experiment import Data
 from trials.seeds import Stream, integer
 
+ALIGNMENT = 64
+"Bytes: those of a cache line, and of the widest vector."
 Parts = Mapping[str, Arrays]
 LaneParts = Mapping[str, tuple[np.ndarray, ...]]
 "What lanes take: parts as `split` makes them, which all of them share, or each its own of `drawn`."
@@ -29,11 +31,20 @@ def split(samples: Samples, data: Data, seed: int) -> dict[str, Arrays]:
     validation from the rest; where splits are resampled the state comes from the trial's seed.
     """
     rows = _rows(samples, data, seed)
-    parts = {name: (samples.x[chosen], samples.y[chosen]) for name, chosen in rows.items()}
+    parts = {name: (_taken(samples.x, chosen), samples.y[chosen]) for name, chosen in rows.items()}
     if data.mean is not None and data.std is not None:
         scale = _scale(parts["train"][0], data)
-        parts = {name: (_scaled(x, *scale), y) for name, (x, y) in parts.items()}
+        parts = {name: (_scaled(x, *scale, x), y) for name, (x, y) in parts.items()}
     return _encoded(parts, data, samples.classes)
+
+
+def _taken(x: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """These samples, laid where vector units can load them: then TensorFlow takes them without a copy."""
+    size = x[:1].nbytes * len(chosen)
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    found = memory[start : start + size].view(x.dtype).reshape(len(chosen), *x.shape[1:])
+    return np.take(x, chosen, axis=0, out=found, mode="clip")  # the default mode would go through a copy
 
 
 def drawn(samples: Samples, data: Data, seed: int) -> dict[str, tuple[np.ndarray, ...]]:
@@ -106,9 +117,10 @@ def _scale(x: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
     return mean.astype(np.float32), std.astype(np.float32)
 
 
-def _scaled(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+def _scaled(x: np.ndarray, mean: np.ndarray, std: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # told below
-        scaled = ((x - mean) / std).astype(np.float32)
+        centred = np.subtract(x, mean, out=out)
+        scaled = np.divide(centred, std, out=centred)
     if not np.isfinite(scaled).all():
         raise UserError(
             "The data holds numbers that float32 cannot hold once Data.mean is subtracted and Data.std divides.\n"

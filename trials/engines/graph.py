@@ -19,7 +19,7 @@ from trials.engines.fused_adam import fused_adam
 from trials.engines.model import compile_model, sample_losses, seed_generators, threshold, weights_of
 from trials.errors import UnsupportedError, first_line
 from trials.experiment import Configuration
-from trials.splits import Parts
+from trials.splits import ALIGNMENT, Parts
 
 EVALUATION_BATCH = 250  # on a CPU what a batch leaves between layers then stays in its cache (benchmarks/log.md)
 # Kernels that hold a state of their own, which one traced graph could not set back for each seed.
@@ -60,8 +60,14 @@ class GraphSession:
         """Puts the arrays on the device, unless they are there."""
         if self._held is not parts:
             with tf.device(self._device):
-                self.parts = {name: (tf.constant(x), tf.constant(y)) for name, (x, y) in parts.items()}
+                self.parts = {name: (self._tensor(x), tf.constant(y)) for name, (x, y) in parts.items()}
             self._held = parts
+
+    def _tensor(self, x: np.ndarray) -> Any:
+        """The array as a tensor; on a CPU without the two copies that TensorFlow would make of it, if it can be."""
+        if self._device.startswith("/CPU") and x.flags.writeable and x.ctypes.data % ALIGNMENT == 0:
+            return tf.experimental.dlpack.from_dlpack(x.__dlpack__())
+        return tf.constant(x)
 
     def _trace(self, parts: Parts) -> None:
         """Compiles the first model drawn and traces its epoch and its evaluation.
