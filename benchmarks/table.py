@@ -151,9 +151,11 @@ def limits(products: Mapping[int, float], overhead: Sequence[Mapping[str, Any]])
             f"{size}x{size} single-precision matrix products in TensorFlow, one thread a core, all cores at once."
         )
     if overhead:
-        share, page = (statistics.median(row[name] for row in overhead) for name in ("overhead", "page_seconds"))
+        columns = ("overhead", "checks_seconds", "page_seconds")
+        share, checks, page = (statistics.median(row[name] for row in overhead) for name in columns)
         told.append(
             f"Progress, journal and tables add {100 * share:.1f} % to the {overhead[0]['trials']} Iris trials in the "
-            f"same process; figures and page take {page:.2f} s more."
+            f"same process; the checks of their models before the first take {checks:.2f} s, figures and page at the "
+            f"end {page:.2f} s more."
         )
     return " ".join(told)

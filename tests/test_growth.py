@@ -117,6 +117,7 @@ def test_a_trial_is_added_by_writing_its_line_whatever_is_there(trials, folders,
         return open(path, mode, **options)
 
     monkeypatch.setattr(store.os, "fsync", syncs.append)
+    monkeypatch.setattr(store, "SYNC_SECONDS", 0)
     monkeypatch.setattr(store, "open", opening, raising=False)
     folder.add(record(trials))
     folder.close()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from tests.stored import (
     rows,
     written,
 )
+from trials import store
 from trials.errors import UserError
 from trials.keys import weights_name
 from trials.store import Folder
@@ -46,6 +48,25 @@ def test_any_figure_and_any_text_read_back_equal(number, text, whole):
         added = record(1, number, parameters=whole, error=text)
         written(Path(path) / "r", added)
         assert list(reread(Path(path) / "r").records.values()) == [added]
+
+
+def test_the_journal_is_put_on_disk_once_a_second_and_when_asked(tmp_path, monkeypatch):
+    now, on_disk = [100.0], []
+
+    def fsync(number):
+        if os.fstat(number).st_ino == folder.journal.stat().st_ino:
+            on_disk.append(folder.journal.read_bytes().count(b'"record": "trial"'))
+
+    monkeypatch.setattr(store.time, "monotonic", lambda: now[0])
+    folder = opened(tmp_path / "r")
+    folder.begin("cpu")
+    monkeypatch.setattr(store.os, "fsync", fsync)
+    for trial, at in enumerate((100.5, 100.9, 101.1, 102.0, 102.05), 1):
+        now[0] = at
+        folder.add(record(trial))
+    assert on_disk == [3]
+    folder.sync()
+    assert on_disk == [3, 5]
 
 
 def test_the_last_record_of_a_trial_counts(tmp_path):

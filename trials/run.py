@@ -167,6 +167,7 @@ class _Driver:
                 self.progress.close()
                 failing = sys.exc_info()[0] is not None  # then that is what is told, whatever run.json meets
                 with contextlib.suppress(UserError) if failing else contextlib.nullcontext():
+                    self.folder.sync()
                     self._write_run_record()
         if not self.trained and self.number:
             self.folder.amend_run_record("number of trials", self.number)
@@ -262,6 +263,7 @@ class _Driver:
         if self.settings.engine == "auto" and (device, on) != ("cpu", backend.DEFAULT):
             self._tell([f"The {engine} engine trains, Keras on {on}, on the {device}."])
         self.earlier = run_record.earlier_runs(self.folder.path)
+        self.decisive = environment.decisive()  # of the code that trains, whatever is edited meanwhile
         self._write_run_record()
         self.progress = Progress(self.settings.quiet)
 
@@ -345,7 +347,7 @@ class _Driver:
             "workers": self.settings.workers,
             "cluster": self.machines,
             "builders": {variant.name: _builder(variant.builder) for variant in self.experiment.variants},
-            **environment.decisive(),
+            **self.decisive,
             "messages": self.messages,
             "earlier runs": self.earlier,
         }

@@ -4,7 +4,9 @@ import contextlib
 import csv
 import errno
 import json
+import math
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -30,8 +32,12 @@ from trials.journal import (
 from trials.keys import Place, at, configuration_place, difference, differences, plain, weights_name
 
 
+SYNC_SECONDS = 1.0
+"How much of the journal's end, in time, a power cut may cost; a process that is killed loses nothing."
+
+
 class Folder:
-    """One experiment's results. `read` first, `begin` before the first result, `close` at the end."""
+    """One experiment's results. `read` first, `begin` before the first result, `sync` after the last, then `close`."""
 
     def __init__(self, path: Path, header: Mapping[str, Any], fresh: bool = False) -> None:
         self.path = path
@@ -41,6 +47,7 @@ class Folder:
         self.records: dict[tuple[Place, int], Record] = {}
         self._has_header = False
         self._begun = False
+        self._synced = -math.inf
         self._identity: tuple[int, int] | None = None
         self._earlier_device: str | None = None
         self._lock: FileLock | None = None
@@ -273,7 +280,8 @@ class Folder:
         self._take_lock()
 
     def add(self, record: Record) -> None:
-        """Appends a finished trial, its weights first; both are on disk when this returns.
+        """Appends a finished trial, its weights first: in the system's hands when this returns, on disk with `sync`,
+        or with the first trial that is added a second or more after the last that was.
 
         Raises UserError where they cannot be written; the figures are kept where only the weights cannot be.
         """
@@ -301,7 +309,17 @@ class Folder:
             journal.seek(0, os.SEEK_END)
             journal.write(line)
             journal.flush()
-            os.fsync(journal.fileno())
+            if time.monotonic() - self._synced >= SYNC_SECONDS:  # many small trials would wait for the disk alone
+                os.fsync(journal.fileno())
+                self._synced = time.monotonic()
+
+    def sync(self) -> None:
+        """Has the whole journal on disk. Raises UserError where it cannot be."""
+        try:
+            with open(self.journal, "r+b") as journal:
+                os.fsync(journal.fileno())
+        except OSError as error:
+            raise self._unwritable(f"{error.strerror or error} ({self.journal})") from error
 
     def close(self) -> None:
         if self._lock is not None:

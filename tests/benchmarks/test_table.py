@@ -74,8 +74,9 @@ def test_what_was_written_is_read_back(tmp_path):
 
 
 def test_the_limits_are_told():
-    overhead = [{"overhead": share, "page_seconds": 1.5, "trials": 100} for share in (0.1, 0.2, 0.6)]
+    apart = {"checks_seconds": 0.25, "page_seconds": 1.5}
+    overhead = [{"overhead": share, "trials": 100, **apart} for share in (0.1, 0.2, 0.6)]
     told = table.limits({256: 1e9, 512: 3e9}, overhead)
     assert "The peak, 3 billion" in told and "512x512" in told
     assert "tables add 20.0 % to the 100 Iris trials" in told
-    assert "page take 1.50 s more" in told
+    assert "before the first take 0.25 s" in told and "at the end 1.50 s more" in told

@@ -26,8 +26,8 @@ class Drawing:
     def __init__(self, configuration: Configuration, classes: int) -> None:
         self.configuration, self.classes = configuration, classes
         self.template: Any = None
-        self._keeps: bool | None = None
-        "Whether models come out the same where TensorFlow keeps its kernels; None: not yet tried."
+        self._keeps = False
+        "Whether models come out the same where TensorFlow keeps its kernels."
         self._drawn: dict[int, list[np.ndarray]] = {}
 
     def take(self, seed: int, input_shape: tuple[int, ...], ahead: Sequence[int]) -> list[np.ndarray]:
@@ -50,13 +50,12 @@ class Drawing:
                 break
 
     def _values(self, seed: int, input_shape: tuple[int, ...]) -> list[np.ndarray]:
-        """The first model is built as always; the second also with kernels kept, and if these agree all others so."""
+        """The first model is built as always, then with kernels kept, and if these agree all others so."""
         with kernels_kept() if self._keeps else nullcontext():
             fresh = fresh_model(self.configuration, input_shape, self.classes, seed)
         values = _copies(fresh)
         if self.template is None:
             self.template = fresh
-        elif self._keeps is None:
             with kernels_kept():
                 again = _copies(fresh_model(self.configuration, input_shape, self.classes, seed))
             self._keeps = len(values) == len(again) and all(map(np.array_equal, values, again))

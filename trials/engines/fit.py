@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from trials.engines.model import compile_model, fresh_model, sample_losses, threshold, weights_of
+from trials.engines.model import compile_model, fresh_model, optimise_graphs, sample_losses, threshold, weights_of
 from trials.environment import import_keras
 from trials.experiment import Configuration
 from trials.splits import Parts
@@ -19,6 +19,7 @@ class FitSession:
         self.parameters = 0
 
     def start(self, seed: int, parts: Parts, ahead: Sequence[int]) -> None:
+        optimise_graphs(True)
         import_keras().backend.clear_session()  # graphs of earlier trials would pile up
         self.load(parts)
         input_shape = parts["train"][0].shape[1:]

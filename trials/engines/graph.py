@@ -16,12 +16,21 @@ import tensorflow as tf
 from trials.engines.drawing import Drawing
 from trials.engines.folding import folded
 from trials.engines.fused_adam import fused_adam
-from trials.engines.model import compile_model, sample_losses, seed_generators, threshold, weights_of
+from trials.engines.model import (
+    compile_model,
+    optimise_graphs,
+    sample_losses,
+    seed_generators,
+    threshold,
+    weights_of,
+)
 from trials.errors import UnsupportedError, first_line
 from trials.experiment import Configuration
 from trials.splits import ALIGNMENT, Parts
 
 EVALUATION_BATCH = 250  # on a CPU what a batch leaves between layers then stays in its cache (benchmarks/log.md)
+LIGHT = 10_000  # parameters
+PLAIN = {"Functional", "Sequential", "InputLayer", "Flatten", "Dense", "Activation", "ReLU", "Softmax"}
 # Kernels that hold a state of their own, which one traced graph could not set back for each seed.
 RESEEDED = {
     "RandomUniform",
@@ -47,9 +56,12 @@ class GraphSession:
         self._held: Parts | None = None
 
     def start(self, seed: int, parts: Parts, ahead: Sequence[int]) -> None:
+        optimise_graphs(True)  # whatever ran in this process before
         values = self._drawing.take(seed, parts["train"][0].shape[1:], ahead)
         if self.model is None:
             self._trace(parts)
+        if self._is_light:
+            optimise_graphs(False)
         for held, value in zip(self._state, values, strict=True):
             held.assign(value)
         for held, value in zip(self.model.optimizer.variables, self._optimizer_start, strict=True):
@@ -77,6 +89,7 @@ class GraphSession:
         self._device = "/GPU:0" if tf.config.list_logical_devices("GPU") else "/CPU:0"
         model = self._drawing.template
         self._state = list(model.variables)
+        self._is_light = _is_light(model)
         compile_model(model, self.configuration)
         self._optimizer_start = [np.array(variable.numpy()) for variable in model.optimizer.variables]
         x, y = parts["train"]
@@ -85,7 +98,9 @@ class GraphSession:
         try:
             with _fast_forms(model, self._device):
                 self._run_epoch = self._traced_epoch(model, x, y, *signature)
-                evaluation = tf.function(self._evaluation(model), autograph=False)
+                one_batch = max(len(labels) for _, labels in parts.values()) <= EVALUATION_BATCH
+                evaluate = self._batch_evaluation(model) if one_batch else self._evaluation(model)
+                evaluation = tf.function(evaluate, autograph=False)
                 self._run_evaluation = evaluation.get_concrete_function(*any_length)
         except Exception as error:  # a layer that cannot be traced fails in its own way
             raise UnsupportedError(first_line(error)) from error
@@ -108,6 +123,9 @@ class GraphSession:
     def _epoch(self, model: Any, samples: int) -> Any:
         batch = self.configuration.protocol.batch_size
         whole, rest = divmod(samples, batch)
+        size: int | None = batch
+        if self._is_light:  # traced once, for a smaller last batch too: tracing takes longer than what it then saves
+            whole, rest, size = whole + bool(rest), 0, None
         weigh = self._sample_weights()
 
         def step(x: Any, y: Any, chosen: Any) -> Any:
@@ -119,7 +137,9 @@ class GraphSession:
             model.reset_metrics()
 
             def body(index: Any, _: Any) -> tuple[Any, Any]:
-                return index + 1, step(x, y, tf.reshape(order[index * batch : (index + 1) * batch], (batch,)))
+                chosen = order[index * batch : (index + 1) * batch]
+                chosen.set_shape((size,))
+                return index + 1, step(x, y, chosen)
 
             loss = tf.constant(0.0)
             if whole:
@@ -141,7 +161,7 @@ class GraphSession:
 
         return weigh
 
-    def _evaluation(self, model: Any) -> Any:
+    def _batch_evaluation(self, model: Any) -> Any:
         losses = sample_losses(self.configuration.protocol.loss)
         cut = threshold(self.configuration.protocol.loss)
 
@@ -151,18 +171,22 @@ class GraphSession:
             truth = tf.argmax(y, -1) if y.shape.rank > 1 else tf.cast(y, tf.int64)
             return tf.argmax(outputs, -1) == truth
 
-        def evaluation(x: Any, y: Any) -> Any:
-            samples = tf.shape(x)[0]
+        def evaluation(x: Any, y: Any) -> tuple[Any, Any]:
+            outputs = model(x, training=False)
+            return hits(y, outputs), tf.cast(losses(y, outputs), tf.float32)
 
-            batches = -(-samples // EVALUATION_BATCH)
+        return evaluation
 
-            def cast(labels: Any, outputs: Any) -> Any:
-                return tf.cast(losses(labels, outputs), tf.float32)
+    def _evaluation(self, model: Any) -> Any:
+        of_batch = self._batch_evaluation(model)
+
+        def evaluation(x: Any, y: Any) -> tuple[Any, Any]:
+            batches = -(-tf.shape(x)[0] // EVALUATION_BATCH)
 
             def body(batch: Any, right: Any, loss: Any) -> tuple[Any, Any, Any]:
                 here = slice(batch * EVALUATION_BATCH, (batch + 1) * EVALUATION_BATCH)
-                labels, outputs = y[here], model(x[here], training=False)
-                return batch + 1, right.write(batch, hits(labels, outputs)), loss.write(batch, cast(labels, outputs))
+                found = of_batch(x[here], y[here])
+                return batch + 1, right.write(batch, found[0]), loss.write(batch, found[1])
 
             right, loss = (tf.TensorArray(kind, batches, infer_shape=False) for kind in (tf.bool, tf.float32))
             _, right, loss = tf.while_loop(
@@ -194,6 +218,15 @@ def _fast_forms(model: Any, device: str) -> Iterator[None]:
         return
     with folded(model), fused_adam(model.optimizer):
         yield
+
+
+def _is_light(model: Any) -> bool:
+    """Whether TensorFlow takes longer to optimise the graph than that saves, for a network that comes out the same.
+
+    Where layers draw it does not: their masks are others.
+    """
+    kinds = {type(layer).__name__ for layer in model._flatten_layers()}
+    return model.count_params() <= LIGHT and kinds <= PLAIN
 
 
 def _may_be_compiled(model: Any, device: str) -> bool:

@@ -155,6 +155,14 @@ def compile_model(model: Any, configuration: Configuration) -> Any:
     return model
 
 
+def optimise_graphs(wanted: bool) -> None:
+    """Whether TensorFlow optimises a graph before it first runs, from now on; it does by itself. Not JAX's concern."""
+    if backend.current() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not wanted})
+
+
 def keras_optimizer(protocol: Protocol) -> Any:
     """A fresh optimizer; `learning_rate` may itself be a `{"class_name", "config"}` schedule."""
     keras = import_keras()
