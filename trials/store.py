@@ -31,7 +31,6 @@ from trials.journal import (
 )
 from trials.keys import Place, at, configuration_place, difference, differences, plain, weights_name
 
-
 SYNC_SECONDS = 1.0
 "How much of the journal's end, in time, a power cut may cost; a process that is killed loses nothing."
 
@@ -315,11 +314,8 @@ class Folder:
 
     def sync(self) -> None:
         """Has the whole journal on disk. Raises UserError where it cannot be."""
-        try:
-            with open(self.journal, "r+b") as journal:
-                os.fsync(journal.fileno())
-        except OSError as error:
-            raise self._unwritable(f"{error.strerror or error} ({self.journal})") from error
+        with self._writing(self.journal.name), open(self.journal, "r+b") as journal:
+            os.fsync(journal.fileno())
 
     def close(self) -> None:
         if self._lock is not None:
