@@ -1,5 +1,6 @@
 """Quiet imports that hide nothing that matters, and a plain word where there is no GPU."""
 
+import gc
 import importlib
 import json
 import os
@@ -42,14 +43,15 @@ def test_versions_are_those_of_what_is_imported(keras):
 
 
 IMPORTED = """
-import json, os, sys
+import gc, json, os, sys
 from trials.environment import decisive, import_keras
 config = import_keras().config
 import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled
 threads = tf.config.threading
 found = {
-    "loaded": sorted({"pandas", "sklearn", "matplotlib"} & set(sys.modules)),
+    "loaded": sorted({"pandas", "sklearn", "matplotlib", "jax"} & set(sys.modules)),
+    "collects": [gc.isenabled(), gc.get_freeze_count() > 100_000],
     "settings": [config.floatx(), config.epsilon(), config.image_data_format()],
     "threads": [threads.get_intra_op_parallelism_threads(), threads.get_inter_op_parallelism_threads()],
     "OMP_NUM_THREADS": os.environ["OMP_NUM_THREADS"],
@@ -84,6 +86,23 @@ def test_a_keras_configuration_file_changes_no_number(imported):
 def test_keras_loads_no_package_that_trials_do_without_and_all_can_be_loaded_after_it(imported):
     assert imported["loaded"] == []
     assert imported["later"] == [1, "sklearn"]
+
+
+def test_garbage_is_collected_again_once_the_libraries_are_there_but_not_looked_for_in_them(imported):
+    assert imported["collects"] == [True, True]
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_whether_garbage_is_collected_is_as_it_was_even_after_an_error(collects):
+    before = gc.isenabled()
+    (gc.enable if collects else gc.disable)()
+    try:
+        with pytest.raises(ImportError), environment.collecting_nothing():
+            assert not gc.isenabled()
+            raise ImportError
+        assert gc.isenabled() == collects
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 def test_the_recorded_threads_are_those_of_tensorflow(imported):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from trials.datasets import Samples, load
 from trials.errors import UserError
 from trials.experiment import Data
-from trials.splits import counts, drawn, split
+from trials.splits import ALIGNMENT, counts, drawn, split
 
 
 def numbered(n, classes=2):
@@ -174,3 +174,15 @@ def test_what_is_drawn_without_a_copy_must_stay_finite_too():
     samples = dataclasses.replace(numbered(10), x=np.full((10, 1), 3e38, np.float32))
     with pytest.raises(UserError, match=r"float32 cannot hold once Data\.mean"):
         drawn(samples, Data("iris", test_fraction=0.2, split_seed=None, mean=0.0, std=1e-9), 0)
+
+
+@pytest.mark.parametrize("scale", [{}, {"mean": "train", "std": "train"}])
+@pytest.mark.parametrize("fraction", [None, 0.3])
+def test_inputs_lie_where_vector_units_load_them(scale, fraction):
+    data = Data("iris", test_fraction=0.2, validation_fraction=fraction, **scale)
+    samples = numbered(150)
+    before = samples.x.copy()
+    for x, _ in split(samples, data, 0).values():
+        assert x.ctypes.data % ALIGNMENT == 0
+        assert x.flags.carray and x.dtype == np.float32
+    assert np.array_equal(samples.x, before)

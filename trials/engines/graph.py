@@ -77,7 +77,7 @@ class GraphSession:
 
     def _tensor(self, x: np.ndarray) -> Any:
         """The array as a tensor; on a CPU without the two copies that TensorFlow would make of it, if it can be."""
-        if self._device.startswith("/CPU") and x.flags.writeable and x.ctypes.data % ALIGNMENT == 0:
+        if self._device.startswith("/CPU") and x.flags.carray and x.ctypes.data % ALIGNMENT == 0:
             return tf.experimental.dlpack.from_dlpack(x.__dlpack__())
         return tf.constant(x)
 
@@ -89,7 +89,7 @@ class GraphSession:
         self._device = "/GPU:0" if tf.config.list_logical_devices("GPU") else "/CPU:0"
         model = self._drawing.template
         self._state = list(model.variables)
-        self._is_light = _is_light(model)
+        self._is_light = self._device.startswith("/CPU") and _is_light(model)
         compile_model(model, self.configuration)
         self._optimizer_start = [np.array(variable.numpy()) for variable in model.optimizer.variables]
         x, y = parts["train"]
@@ -124,8 +124,8 @@ class GraphSession:
         batch = self.configuration.protocol.batch_size
         whole, rest = divmod(samples, batch)
         size: int | None = batch
-        if self._is_light:  # traced once, for a smaller last batch too: tracing takes longer than what it then saves
-            whole, rest, size = whole + bool(rest), 0, None
+        if self._is_light and rest:  # one trace for batches of any size: a second takes longer than what it saves
+            whole, rest, size = whole + 1, 0, None
         weigh = self._sample_weights()
 
         def step(x: Any, y: Any, chosen: Any) -> Any:
@@ -221,9 +221,9 @@ def _fast_forms(model: Any, device: str) -> Iterator[None]:
 
 
 def _is_light(model: Any) -> bool:
-    """Whether TensorFlow takes longer to optimise the graph than that saves, for a network that comes out the same.
+    """Whether TensorFlow takes longer to optimise the graph than that saves on a CPU, for the same network.
 
-    Where layers draw it does not: their masks are others.
+    Where layers draw it is not the same: their masks are others.
     """
     kinds = {type(layer).__name__ for layer in model._flatten_layers()}
     return model.count_params() <= LIGHT and kinds <= PLAIN
