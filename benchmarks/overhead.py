@@ -10,6 +10,7 @@ import io
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.work import WORKS
@@ -27,17 +28,29 @@ FEWEST = 6
 def measure(name: str, trials: int, epochs: int, repetitions: int) -> list[dict[str, object]]:
     """A row a turn: seconds of the engine, its checks apart, and of the runner and its end, figures and page apart."""
     prepare_process("cpu")
-    if hasattr(os, "sched_setaffinity"):  # as a worker is: one that changes cores differs by more than is looked for
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     experiment = WORKS[name].trained(trials, epochs)
     rows = []
     for repetition in range(max(FEWEST, repetitions) + 1):
-        (checks, engine), (runner, tables, page) = _engine(experiment), _runner(experiment)
+        with _one_core():
+            (checks, engine), (runner, tables, page) = _engine(experiment), _runner(experiment)
         row = {"engine_seconds": engine, "checks_seconds": checks, "runner_seconds": runner}
         row |= {"tables_seconds": tables, "page_seconds": page}
         row["overhead"] = (runner - page - checks - engine) / engine
         rows.append({"work": name, "repetition": repetition, "trials": _trainings(experiment), **row})
     return rows[1:]
+
+
+@contextlib.contextmanager
+def _one_core() -> Iterator[None]:
+    """Within: as a worker is, for a process that changes cores differs by more than is looked for."""
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    if cores:
+        os.sched_setaffinity(0, {min(cores)})
+    try:
+        yield
+    finally:
+        if cores:
+            os.sched_setaffinity(0, cores)
 
 
 def _trainings(experiment: Experiment) -> int:
@@ -72,7 +85,7 @@ def _runner(experiment: Experiment) -> tuple[float, float, float]:
         ended = time.perf_counter()
         if code:
             raise RuntimeError(f"The run of {experiment.name} ended with exit code {code}.")
-        # the journal is synced with each trial, so that its time is that of the last result
+        # the journal is written with each trial, so that its time is that of the last result
         files = Path(folder) / experiment.name
         trained = (files / "journal.jsonl").stat().st_mtime
         written = max(table.stat().st_mtime for table in files.glob("*.csv"))

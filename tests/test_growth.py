@@ -105,7 +105,7 @@ def test_a_builders_file_is_read_once_whatever_the_number_of_configurations_and_
 
 @pytest.mark.parametrize("trials", [FEW, MANY])
 def test_a_trial_is_added_by_writing_its_line_whatever_is_there(trials, folders, monkeypatch):
-    """One opening of the journal, one fsync; nothing is read."""
+    """One opening of the journal, one fsync where it is due; nothing is read."""
     folder = Folder(folders[trials], HEADER)
     folder.read()
     folder.begin("cpu")

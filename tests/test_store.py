@@ -1,6 +1,7 @@
 """A results folder: what is written reads back, what does not fit is refused, nothing is lost."""
 
 import dataclasses
+import errno
 import json
 import os
 import subprocess
@@ -65,8 +66,34 @@ def test_the_journal_is_put_on_disk_once_a_second_and_when_asked(tmp_path, monke
         now[0] = at
         folder.add(record(trial))
     assert on_disk == [3]
-    folder.sync()
+    now[0] = 102.09
+    folder.sync_in_time()
+    assert on_disk == [3]
+    now[0] = 102.11
+    folder.sync_in_time()
+    folder.sync_in_time()  # there is nothing new
     assert on_disk == [3, 5]
+    folder.sync()
+    assert on_disk == [3, 5, 5]
+
+
+def test_what_keeps_the_journal_from_the_disk_is_told_by_the_next_trial_which_is_in_it(tmp_path, monkeypatch):
+    def broken(number):
+        raise OSError(errno.EIO, "Input/output error")
+
+    folder = opened(tmp_path / "r")
+    folder.begin("cpu")
+    folder.add(record(1))
+    fsync = os.fsync
+    monkeypatch.setattr(store, "SYNC_SECONDS", 0)
+    monkeypatch.setattr(store.os, "fsync", broken)
+    folder.sync_in_time()  # within a training: nothing is raised
+    monkeypatch.setattr(store.os, "fsync", fsync)  # a second call says that all is well, whatever was lost
+    for tell in (lambda: folder.add(record(2)), folder.sync):
+        with pytest.raises(UserError, match=r"cannot be written: Input/output error \(journal.jsonl\)"):
+            tell()
+    folder.close()
+    assert list(reread(tmp_path / "r").records.values()) == [record(1), record(2)]
 
 
 def test_the_last_record_of_a_trial_counts(tmp_path):

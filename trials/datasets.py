@@ -335,7 +335,8 @@ def _prepared(x: np.ndarray, data: Data) -> np.ndarray:
     if data.size is not None:
         x = resize(x, data.size)
     with np.errstate(over="ignore"):  # what float32 cannot hold is told by the caller
-        return x.astype(np.float32) if data.scale is None else (x / np.float32(data.scale)).astype(np.float32)
+        scaled = x if data.scale is None else x / np.float32(data.scale)
+        return scaled.astype(np.float32, order="C")  # or each split would copy all of it
 
 
 def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:

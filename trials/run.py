@@ -167,8 +167,8 @@ class _Driver:
                 self.progress.close()
                 failing = sys.exc_info()[0] is not None  # then that is what is told, whatever run.json meets
                 with contextlib.suppress(UserError) if failing else contextlib.nullcontext():
-                    self.folder.sync()
                     self._write_run_record()
+                    self.folder.sync()
         if not self.trained and self.number:
             self.folder.amend_run_record("number of trials", self.number)
         return self._finish()
@@ -273,6 +273,7 @@ class _Driver:
 
     def on_epochs(self, count: int) -> None:
         self.progress.epochs(count)
+        self.folder.sync_in_time()
 
     def on_machines(self, machines: Sequence[Mapping[str, Any]]) -> None:
         self.machines = machines

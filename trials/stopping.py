@@ -27,7 +27,7 @@ def on_signals(end: Callable[[int], object]) -> None:
 
     A Python handler waits for the main thread to come back from whatever library it is in, and an epoch may be
     one long call. So a thread waits beside it: what has not ended in time is ended, after `end(exit code)`.
-    Results are on disk as soon as they are known, so that nothing is lost with the process.
+    Results are in the system's hands as soon as they are known, so that nothing is lost with the process.
     """
     here, there = socket.socketpair()
     there.setblocking(False)

@@ -32,7 +32,7 @@ from trials.journal import (
 from trials.keys import Place, at, configuration_place, difference, differences, plain, weights_name
 
 SYNC_SECONDS = 1.0
-"How much of the journal's end, in time, a power cut may cost; a process that is killed loses nothing."
+"How long a trial may be in the journal before it is on disk: a power cut may cost it, the end of a process does not."
 
 
 class Folder:
@@ -47,6 +47,9 @@ class Folder:
         self._has_header = False
         self._begun = False
         self._synced = -math.inf
+        self._pending = False
+        self._unsynced: UserError | None = None
+        "Why the journal could not be put on disk, until that is told."
         self._identity: tuple[int, int] | None = None
         self._earlier_device: str | None = None
         self._lock: FileLock | None = None
@@ -279,8 +282,7 @@ class Folder:
         self._take_lock()
 
     def add(self, record: Record) -> None:
-        """Appends a finished trial, its weights first: in the system's hands when this returns, on disk with `sync`,
-        or with the first trial that is added a second or more after the last that was.
+        """Appends a finished trial, its weights first: in the system's hands when this returns, on disk with `sync`.
 
         Raises UserError where they cannot be written; the figures are kept where only the weights cannot be.
         """
@@ -294,6 +296,7 @@ class Folder:
         except OSError as error:
             raise self._unwritable(f"{error.strerror or error} ({error.filename or self.journal})") from error
         self._keep(record)
+        self._tell_unsynced()
 
     def _write_weights(self, name: str, content: bytes) -> None:
         folder = self.path / "weights"
@@ -308,14 +311,36 @@ class Folder:
             journal.seek(0, os.SEEK_END)
             journal.write(line)
             journal.flush()
-            if time.monotonic() - self._synced >= SYNC_SECONDS:  # many small trials would wait for the disk alone
-                os.fsync(journal.fileno())
-                self._synced = time.monotonic()
+            self._pending = True
+            if self._is_due():  # else many small trials would wait for the disk alone
+                self._sync(journal.fileno())
+
+    def sync_in_time(self) -> None:
+        """Has the journal on disk where that is due, to be called again and again: within a training too, so that
+        what goes wrong is told by the next `add` or `sync`.
+        """
+        if self._pending and self._is_due():
+            try:
+                self.sync()
+            except UserError as error:
+                self._unsynced, self._pending = error, False
 
     def sync(self) -> None:
         """Has the whole journal on disk. Raises UserError where it cannot be."""
+        self._tell_unsynced()
         with self._writing(self.journal.name), open(self.journal, "r+b") as journal:
-            os.fsync(journal.fileno())
+            self._sync(journal.fileno())
+
+    def _tell_unsynced(self) -> None:
+        if self._unsynced is not None:
+            raise self._unsynced
+
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._synced >= SYNC_SECONDS
+
+    def _sync(self, number: int) -> None:
+        os.fsync(number)
+        self._synced, self._pending = time.monotonic(), False
 
     def close(self) -> None:
         if self._lock is not None:

@@ -25,6 +25,25 @@ def test_the_first_steps_are_those_of_fit(name, monkeypatch, keras):
     assert compiled._run_epoch.function_def.attr["_XlaMustCompile"].b
 
 
+def test_an_epoch_of_several_batches_is_compiled_too(monkeypatch, keras):
+    from trials.engines import graph
+    from trials.engines.trial import run_trial
+
+    case = small_networks.case(small_networks.weight_decay, batch_size=32, epochs=2)
+    configuration, samples = case.configurations()[0], datasets.load(case.data)
+    parts = split(samples, case.data, 3)
+    assert len(parts["train"][1]) % 32 and len(parts["train"][1]) > 64
+    curves = []
+    for compiled in (False, True):
+        monkeypatch.setattr(graph, "_may_be_compiled", lambda model, device, may=compiled: may)
+        session = graph.GraphSession(configuration, samples.classes)
+        result = run_trial(session, 1, 3, (), configuration.protocol, parts, lambda: None)
+        assert result.error == ""
+        assert session._run_epoch.function_def.attr["_XlaMustCompile"].b is compiled
+        curves.append([epoch.train_loss for epoch in result.curve])
+    assert curves[0] == pytest.approx(curves[1], rel=1e-4)
+
+
 def through_numpy(*, input_shape, classes):
     import keras
     import tensorflow as tf

@@ -66,6 +66,28 @@ def fresh_model_values(configuration, seed):
     return [variable.numpy() for variable in fresh_model(configuration, (4,), 3, seed).variables]
 
 
+CALLS = []
+
+
+def bears_one_call(*, input_shape, classes):
+    CALLS.append(classes)
+    if len(CALLS) > 1:
+        raise ValueError("not again")
+    return drawn_with_state(input_shape=input_shape, classes=classes)
+
+
+def test_a_second_call_that_fails_costs_the_first_seed_nothing(keras):
+    CALLS.clear()
+    assert len(Drawing(of(bears_one_call), 3).take(0, (4,), (1, 2))) == 2
+    assert len(CALLS) == 3  # the first seed, the same again, the next
+
+
+def test_a_seed_that_comes_alone_is_built_once(keras):
+    CALLS.clear()
+    Drawing(of(bears_one_call), 3).take(0, (4,), ())
+    assert len(CALLS) == 1
+
+
 def fails_for_some_seeds(*, input_shape, classes):
     import keras
 

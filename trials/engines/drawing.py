@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ class Drawing:
         self._drawn, held = {}, 0
         for number in (seed, *ahead[: MOST_AHEAD - 1]):
             try:
-                values = self._drawn[number] = self._values(number, input_shape)
+                values = self._drawn[number] = self._values(number, input_shape, bool(ahead))
             except UserError:
                 if number == seed:
                     raise
@@ -49,16 +49,16 @@ class Drawing:
             if held > MOST_BYTES:
                 break
 
-    def _values(self, seed: int, input_shape: tuple[int, ...]) -> list[np.ndarray]:
-        """The first model is built as always, then with kernels kept, and if these agree all others so."""
+    def _values(self, seed: int, input_shape: tuple[int, ...], others: bool) -> list[np.ndarray]:
+        """First built as always and, where `others` follow, with kernels kept; if both agree, so are all others."""
         with kernels_kept() if self._keeps else nullcontext():
             fresh = fresh_model(self.configuration, input_shape, self.classes, seed)
         values = _copies(fresh)
         if self.template is None:
             self.template = fresh
-            with kernels_kept():
-                again = _copies(fresh_model(self.configuration, input_shape, self.classes, seed))
-            self._keeps = len(values) == len(again) and all(map(np.array_equal, values, again))
+            with kernels_kept(), suppress(UserError):  # a builder that bears no second call says so in its turn
+                again = _copies(fresh_model(self.configuration, input_shape, self.classes, seed)) if others else []
+                self._keeps = len(values) == len(again) and all(map(np.array_equal, values, again))
         return values
 
 

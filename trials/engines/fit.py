@@ -19,7 +19,6 @@ class FitSession:
         self.parameters = 0
 
     def start(self, seed: int, parts: Parts, ahead: Sequence[int]) -> None:
-        optimise_graphs(True)
         import_keras().backend.clear_session()  # graphs of earlier trials would pile up
         self.load(parts)
         input_shape = parts["train"][0].shape[1:]
@@ -30,6 +29,7 @@ class FitSession:
         self.parts = parts
 
     def train_epoch(self, order: np.ndarray) -> float:
+        optimise_graphs(True)  # whatever another session in this process had it do
         protocol = self.configuration.protocol
         x, y = self.parts["train"]
         weights = dict(protocol.class_weight) if protocol.class_weight else None
@@ -39,6 +39,7 @@ class FitSession:
         return float(history.history["loss"][0])
 
     def evaluate(self, part: str) -> tuple[np.ndarray, np.ndarray]:
+        optimise_graphs(True)
         x, y = self.parts[part]
         outputs = self.model.predict(x, batch_size=1000, verbose=0)
         return self._hits(y, outputs), np.asarray(sample_losses(self.configuration.protocol.loss)(y, outputs))

@@ -123,9 +123,10 @@ class GraphSession:
     def _epoch(self, model: Any, samples: int) -> Any:
         batch = self.configuration.protocol.batch_size
         whole, rest = divmod(samples, batch)
-        size: int | None = batch
-        if self._is_light and rest:  # one trace for batches of any size: a second takes longer than what it saves
-            whole, rest, size = whole + 1, 0, None
+        if open_end := self._is_light and bool(
+            rest
+        ):  # a trace for batches of any size: another takes longer than it saves
+            whole, rest = whole + 1, 0
         weigh = self._sample_weights()
 
         def step(x: Any, y: Any, chosen: Any) -> Any:
@@ -137,8 +138,8 @@ class GraphSession:
             model.reset_metrics()
 
             def body(index: Any, _: Any) -> tuple[Any, Any]:
-                chosen = order[index * batch : (index + 1) * batch]
-                chosen.set_shape((size,))
+                here = index * batch
+                chosen = order[here : here + batch] if open_end else tf.slice(order, [here], [batch])
                 return index + 1, step(x, y, chosen)
 
             loss = tf.constant(0.0)
@@ -225,8 +226,9 @@ def _is_light(model: Any) -> bool:
 
     Where layers draw it is not the same: their masks are others.
     """
-    kinds = {type(layer).__name__ for layer in model._flatten_layers()}
-    return model.count_params() <= LIGHT and kinds <= PLAIN
+    kinds = {type(layer) for layer in model._flatten_layers()}
+    plain = all(kind.__module__.startswith("keras.") and kind.__name__ in PLAIN for kind in kinds)
+    return plain and model.count_params() <= LIGHT and not seed_generators(model)
 
 
 def _may_be_compiled(model: Any, device: str) -> bool:

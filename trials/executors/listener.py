@@ -16,7 +16,7 @@ class Listener(Protocol):
         """These are trained now; when they are, the rounds may go on."""
 
     def on_epochs(self, count: int) -> None:
-        """So many more epochs are trained."""
+        """So many more epochs are trained: told again and again, if need be that there are none."""
 
     def on_result(self, unit: Unit, result: TrialResult, host: str = "") -> None:
         """A trial has ended; `host` names its machine where that is not the driver's."""

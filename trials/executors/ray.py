@@ -220,6 +220,8 @@ class _Cluster:
         while waiting or running:
             self._ask(waiting, running, check)
             ready, _ = self.ray.wait(list(running), num_returns=len(running), timeout=LOOK_SECONDS)
+            if not check:
+                self.listener.on_epochs(0)
             before, late = late, {stream for stream, task in running.items() if task.overdue(self.limit)}
             for stream in dict.fromkeys([*ready, *late]):
                 for task, answer in self._read(stream, running):
