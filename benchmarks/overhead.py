@@ -21,7 +21,7 @@ from trials.environment import prepare_process
 from trials.experiment import Experiment
 from trials.run import Plan, Settings
 
-FEWEST = 6
+FEWEST = 12
 "Turns: what is looked for is smaller than what one turn differs from the next."
 
 
