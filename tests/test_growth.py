@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.stored import EXPERIMENT, HEADER, configuration, record
-from trials import keys, statistics, store
+from trials import journal_end, keys, statistics, store
 from trials.journal import _sealed
 from trials.keys import configuration_key
 from trials.store import Folder
@@ -116,9 +116,10 @@ def test_a_trial_is_added_by_writing_its_line_whatever_is_there(trials, folders,
         openings.append((path, mode))
         return open(path, mode, **options)
 
-    monkeypatch.setattr(store.os, "fsync", syncs.append)
-    monkeypatch.setattr(store, "SYNC_SECONDS", 0)
-    monkeypatch.setattr(store, "open", opening, raising=False)
+    monkeypatch.setattr(journal_end.os, "fsync", syncs.append)
+    monkeypatch.setattr(journal_end, "SYNC_SECONDS", 0)
+    for module in (journal_end, store):
+        monkeypatch.setattr(module, "open", opening, raising=False)
     folder.add(record(trials))
     folder.close()
     assert openings == [(folder.journal, "r+")]

@@ -25,7 +25,7 @@ from tests.stored import (
     rows,
     written,
 )
-from trials import store
+from trials import journal_end
 from trials.errors import UserError
 from trials.keys import weights_name
 from trials.store import Folder
@@ -58,10 +58,10 @@ def test_the_journal_is_put_on_disk_once_a_second_and_when_asked(tmp_path, monke
         if os.fstat(number).st_ino == folder.journal.stat().st_ino:
             on_disk.append(folder.journal.read_bytes().count(b'"record": "trial"'))
 
-    monkeypatch.setattr(store.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(journal_end.time, "monotonic", lambda: now[0])
     folder = opened(tmp_path / "r")
     folder.begin("cpu")
-    monkeypatch.setattr(store.os, "fsync", fsync)
+    monkeypatch.setattr(journal_end.os, "fsync", fsync)
     for trial, at in enumerate((100.5, 100.9, 101.1, 102.0, 102.05), 1):
         now[0] = at
         folder.add(record(trial))
@@ -85,10 +85,10 @@ def test_what_keeps_the_journal_from_the_disk_is_told_by_the_next_trial_which_is
     folder.begin("cpu")
     folder.add(record(1))
     fsync = os.fsync
-    monkeypatch.setattr(store, "SYNC_SECONDS", 0)
-    monkeypatch.setattr(store.os, "fsync", broken)
+    monkeypatch.setattr(journal_end, "SYNC_SECONDS", 0)
+    monkeypatch.setattr(journal_end.os, "fsync", broken)
     folder.sync_in_time()  # within a training: nothing is raised
-    monkeypatch.setattr(store.os, "fsync", fsync)  # a second call says that all is well, whatever was lost
+    monkeypatch.setattr(journal_end.os, "fsync", fsync)  # a second call says that all is well, whatever was lost
     for tell in (lambda: folder.add(record(2)), folder.sync):
         with pytest.raises(UserError, match=r"cannot be written: Input/output error \(journal.jsonl\)"):
             tell()

@@ -2,11 +2,8 @@
 
 import contextlib
 import csv
-import errno
 import json
-import math
 import os
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -29,10 +26,8 @@ from trials.journal import (
     record_of,
     trial_line,
 )
+from trials.journal_end import JournalEnd
 from trials.keys import Place, at, configuration_place, difference, differences, plain, weights_name
-
-SYNC_SECONDS = 1.0
-"How long a trial may be in the journal before it is on disk: a power cut may cost it, the end of a process does not."
 
 
 class Folder:
@@ -46,13 +41,9 @@ class Folder:
         self.records: dict[tuple[Place, int], Record] = {}
         self._has_header = False
         self._begun = False
-        self._synced = -math.inf
-        self._pending = False
-        self._unsynced: UserError | None = None
-        "Why the journal could not be put on disk, until that is told."
-        self._identity: tuple[int, int] | None = None
         self._earlier_device: str | None = None
         self._lock: FileLock | None = None
+        self._end = JournalEnd(self.journal)
 
     @property
     def journal(self) -> Path:
@@ -246,27 +237,14 @@ class Folder:
                     raise UserError(f"Another run has begun in {self.path} meanwhile.\nRun the command again.")
             elif self.fresh and any(not path.name.startswith(".") for path in self.path.iterdir()):
                 self._move_aside()
-            self._mend_end()
+            self._end.mend(is_empty=not self._has_header and not self.records)
             if not self._has_header:
-                self._append(header_line(self.header))
+                self._end.append(header_line(self.header))
             written.sync(self.path)
-            self._identity = _identity(self.journal.stat())
+            self._end.hold()
         except OSError as error:
             raise self._unwritable(error.strerror or str(error)) from error
         self._begun = True
-
-    def _mend_end(self) -> None:
-        """Lets the next line begin anew, where a killed run has left half a one; half a first line goes."""
-        self.journal.touch()
-        with open(self.journal, "rb+") as journal:
-            if not self._has_header and not self.records:
-                content = journal.read()
-                if b"\n" not in content or not content.strip():
-                    journal.truncate(0)
-            size = journal.seek(0, os.SEEK_END)
-            journal.seek(max(0, size - 1))
-            if size and journal.read() != b"\n":
-                journal.write(b"\n")
 
     def _move_aside(self) -> None:
         number = 1
@@ -292,55 +270,26 @@ class Folder:
                     self._write_weights(weights_name(record.key, record.result.trial), record.result.weights)
                     record.result.weights = b""
             finally:
-                self._append(trial_line(record))
+                self._end.append(trial_line(record))
         except OSError as error:
             raise self._unwritable(f"{error.strerror or error} ({error.filename or self.journal})") from error
         self._keep(record)
-        self._tell_unsynced()
+        with self._writing(self.journal.name):
+            self._end.tell()
 
     def _write_weights(self, name: str, content: bytes) -> None:
         folder = self.path / "weights"
         folder.mkdir(exist_ok=True)
         written.replace(folder / name, content)
 
-    def _append(self, line: str) -> None:
-        """Adds to the journal that is there: one made anew, because someone removed it, would lack its first line."""
-        with open(self.journal, "r+", encoding="utf-8") as journal:
-            if self._identity not in (None, _identity(os.fstat(journal.fileno()))):
-                raise OSError(errno.ESTALE, "another journal has taken its place", str(self.journal))
-            journal.seek(0, os.SEEK_END)
-            journal.write(line)
-            journal.flush()
-            self._pending = True
-            if self._is_due():  # else many small trials would wait for the disk alone
-                self._sync(journal.fileno())
-
     def sync_in_time(self) -> None:
-        """Has the journal on disk where that is due, to be called again and again: within a training too, so that
-        what goes wrong is told by the next `add` or `sync`.
-        """
-        if self._pending and self._is_due():
-            try:
-                self.sync()
-            except UserError as error:
-                self._unsynced, self._pending = error, False
+        """Has the journal on disk where that is due: to be called again and again; it raises nothing."""
+        self._end.sync_in_time()
 
     def sync(self) -> None:
-        """Has the whole journal on disk. Raises UserError where it cannot be."""
-        self._tell_unsynced()
-        with self._writing(self.journal.name), open(self.journal, "r+b") as journal:
-            self._sync(journal.fileno())
-
-    def _tell_unsynced(self) -> None:
-        if self._unsynced is not None:
-            raise self._unsynced
-
-    def _is_due(self) -> bool:
-        return time.monotonic() - self._synced >= SYNC_SECONDS
-
-    def _sync(self, number: int) -> None:
-        os.fsync(number)
-        self._synced, self._pending = time.monotonic(), False
+        """Has the whole journal on disk. Raises UserError where it cannot be, or could not be meanwhile."""
+        with self._writing(self.journal.name):
+            self._end.sync()
 
     def close(self) -> None:
         if self._lock is not None:
@@ -410,11 +359,6 @@ def _asked_again(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> s
     if name not in ("engine", "versions") or (engine, on) == wanted or engine is None:
         return ""
     return backend.asked_by(engine, on)
-
-
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    """Which file it is, whatever it is called by now."""
-    return status.st_dev, status.st_ino
 
 
 def _sortable(value: Any) -> tuple[bool, Any]:

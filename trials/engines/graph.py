@@ -123,9 +123,8 @@ class GraphSession:
     def _epoch(self, model: Any, samples: int) -> Any:
         batch = self.configuration.protocol.batch_size
         whole, rest = divmod(samples, batch)
-        if open_end := self._is_light and bool(
-            rest
-        ):  # a trace for batches of any size: another takes longer than it saves
+        open_end = self._is_light and rest > 0
+        if open_end:  # traced once, for batches of any size: a second trace takes longer than it saves
             whole, rest = whole + 1, 0
         weigh = self._sample_weights()
 
