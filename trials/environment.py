@@ -2,23 +2,21 @@
 
 import contextlib
 import functools
-import gc
 import importlib.metadata
 import os
 import platform
 import re
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from trials import backend, stopping
 from trials.errors import UserError, first_line
+from trials.loading import UNUSED, absent, collecting_nothing, quiet_import
+from trials.public_names import look_up_on_demand
 
-BANNER = re.compile(rb"WARNING: All log messages before absl|[IWEF]\d{4} |To enable the following instructions|\s*$")
 PACKAGES = ("keras", "numpy", "scikit-learn", "pandas", "scipy")
 LIBRARIES = re.compile(r"pillow|nvidia[-_](cublas|cuda|cudnn|nccl).*|jax[-_]cuda.*")
 "Other packages that decide numbers: how images are resized, a GPU's kernels."
@@ -53,8 +51,6 @@ VARIABLES = (
 "Environment variables that can change numbers."
 GIVEN = {name: os.environ[name] for name in VARIABLES if name in os.environ}
 "Those that this process was started with, before anything here sets its own."
-UNUSED = ("pandas", "sklearn", "matplotlib")
-"Packages that Keras would load and no trial needs."
 THREADS = 1
 "Threads of a trial, within an operation and between operations: two already add in another order."
 
@@ -66,55 +62,6 @@ def versions() -> dict[str, str]:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
     return found
-
-
-@contextlib.contextmanager
-def quiet_import() -> Iterator[None]:
-    """Holds stderr back while libraries load, and gives back what is not their banner."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(saved, 2)
-            os.close(saved)
-            held.seek(0)
-            os.write(2, b"".join(line for line in held if not BANNER.match(line)))
-
-
-@contextlib.contextmanager
-def absent(*packages: str) -> Iterator[None]:
-    """Within: these packages cannot be imported, unless they already are.
-
-    Keras and TensorFlow load what they find, half of their start, for data frames, wrappers and converters that
-    no trial has.
-    """
-    hidden = [package for package in packages if package not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        for package in hidden:
-            del sys.modules[package]
-
-
-@contextlib.contextmanager
-def collecting_nothing() -> Iterator[None]:
-    """Within: no garbage is collected. What libraries load stays: no collection looks at it then or later.
-
-    Ten collections are a fifth of TensorFlow's start, and each one after it would take 0.16 s.
-    """
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if collects:
-            gc.enable()
 
 
 def import_keras() -> ModuleType:
@@ -150,6 +97,7 @@ def _on_tensorflow() -> ModuleType:
     os.environ["OMP_NUM_THREADS"] = str(THREADS)
     # TensorFlow would make every backward convolution's kernel anew each step, to save a megabyte.
     os.environ.setdefault("TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE", "0")
+    look_up_on_demand()
     with stopping.loading(), quiet_import(), absent(*UNUSED, "jax"), collecting_nothing():
         import keras
         import tensorflow as tf

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from trials.environment import import_keras, quiet_import
+from trials.environment import import_keras
 from trials.errors import UserError, first_line
 from trials.experiment import Experiment
+from trials.loading import quiet_import
 
 PROJECT = Path(__file__).resolve().parent.parent
 
