@@ -36,7 +36,8 @@ def same(values, others):
 def test_every_seed_is_drawn_as_a_fresh_build_starts(keras, configuration, shape):
     drawing = Drawing(configuration, 10)
     drawn = {seed: drawing.take(seed, shape, SEEDS[place + 1 :]) for place, seed in enumerate(SEEDS)}
-    assert drawing._keeps  # or the faster way would never be taken
+    own = configuration.variant.name == "lenet5_1998"  # its initializers are not Keras's
+    assert drawing._keeps if own else drawing._recipe  # or the faster way would never be taken
     for seed, values in drawn.items():
         assert same(values, fresh(configuration, shape, seed)), seed
 
@@ -79,7 +80,7 @@ def bears_one_call(*, input_shape, classes):
 def test_a_second_call_that_fails_costs_the_first_seed_nothing(keras):
     CALLS.clear()
     assert len(Drawing(of(bears_one_call), 3).take(0, (4,), (1, 2))) == 2
-    assert len(CALLS) == 3  # the first seed, the same again, the next
+    assert len(CALLS) == 2  # the first seed, the same again
 
 
 def test_a_seed_that_comes_alone_is_built_once(keras):

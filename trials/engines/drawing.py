@@ -9,6 +9,7 @@ import numpy as np
 
 from trials import backend
 from trials.engines.model import fresh_model
+from trials.engines.recipe import Recipe, with_recipe
 from trials.errors import UserError
 from trials.experiment import Configuration
 
@@ -18,7 +19,7 @@ MOST_BYTES = 64 * 2**20
 
 
 class Drawing:
-    """Builds a fresh model for every seed and keeps its values; seeds are drawn many at a time.
+    """The values that fresh models of many seeds start with; seeds are drawn many at a time.
 
     `template` is the first model built, shapes and names and all.
     """
@@ -26,21 +27,35 @@ class Drawing:
     def __init__(self, configuration: Configuration, classes: int) -> None:
         self.configuration, self.classes = configuration, classes
         self.template: Any = None
+        self._recipe: Recipe | None = None
         self._keeps = False
         "Whether models come out the same where TensorFlow keeps its kernels."
         self._drawn: dict[int, list[np.ndarray]] = {}
 
     def take(self, seed: int, input_shape: tuple[int, ...], ahead: Sequence[int]) -> list[np.ndarray]:
         """The values of all variables of this seed's fresh model, in the model's order; `ahead` seeds come next."""
+        if self.template is None:
+            self._begin(seed, input_shape, ahead)
         if seed not in self._drawn:
             self._draw(seed, input_shape, ahead)
         return self._drawn.pop(seed)
+
+    def _begin(self, seed: int, input_shape: tuple[int, ...], ahead: Sequence[int]) -> None:
+        """Builds the first model and, where others follow, finds the fastest way to theirs that gives the same."""
+        self.template, recipe = with_recipe(self.configuration, input_shape, self.classes, seed)
+        values = _copies(self.template)
+        with kernels_kept(), suppress(UserError):  # a builder that bears no second call says so in its turn
+            if ahead and recipe is not None and _same(recipe.values(seed), values):
+                self._recipe = recipe if _same(recipe.values(ahead[0]), self._built(ahead[0], input_shape)) else None
+            if ahead and self._recipe is None:
+                self._keeps = _same(self._built(seed, input_shape), values)
+        self._drawn[seed] = values
 
     def _draw(self, seed: int, input_shape: tuple[int, ...], ahead: Sequence[int]) -> None:
         self._drawn, held = {}, 0
         for number in (seed, *ahead[: MOST_AHEAD - 1]):
             try:
-                values = self._drawn[number] = self._values(number, input_shape, bool(ahead))
+                values = self._drawn[number] = self._values(number, input_shape)
             except UserError:
                 if number == seed:
                     raise
@@ -49,17 +64,18 @@ class Drawing:
             if held > MOST_BYTES:
                 break
 
-    def _values(self, seed: int, input_shape: tuple[int, ...], others: bool) -> list[np.ndarray]:
-        """First built as always and, where `others` follow, with kernels kept; if both agree, so are all others."""
+    def _values(self, seed: int, input_shape: tuple[int, ...]) -> list[np.ndarray]:
+        if self._recipe is not None:
+            return self._recipe.values(seed)
         with kernels_kept() if self._keeps else nullcontext():
-            fresh = fresh_model(self.configuration, input_shape, self.classes, seed)
-        values = _copies(fresh)
-        if self.template is None:
-            self.template = fresh
-            with kernels_kept(), suppress(UserError):  # a builder that bears no second call says so in its turn
-                again = _copies(fresh_model(self.configuration, input_shape, self.classes, seed)) if others else []
-                self._keeps = len(values) == len(again) and all(map(np.array_equal, values, again))
-        return values
+            return self._built(seed, input_shape)
+
+    def _built(self, seed: int, input_shape: tuple[int, ...]) -> list[np.ndarray]:
+        return _copies(fresh_model(self.configuration, input_shape, self.classes, seed))
+
+
+def _same(values: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> bool:
+    return len(values) == len(others) and all(map(np.array_equal, values, others))
 
 
 def _copies(model: Any) -> list[np.ndarray]:

@@ -1,0 +1,150 @@
+"""What a build shows of all seeds: nothing, wherever a builder draws more than the seeds of its initializers."""
+
+import random
+
+import numpy as np
+import pytest
+
+from models.mlp import mlp
+from trials.engines.drawing import Drawing
+from trials.engines.model import fresh_model
+from trials.engines.recipe import with_recipe
+from trials.experiment import Configuration, Data, Protocol, Variant
+
+SHAPE = (4,)
+
+
+def of(builder):
+    return Configuration(Variant("v", builder), {}, Protocol(1, "mse"), Data("iris", test_fraction=0.2))
+
+
+def fresh(builder, seed):
+    return [variable.numpy() for variable in fresh_model(of(builder), SHAPE, 3, seed).variables]
+
+
+def same(values, others):
+    pairs = list(zip(values, others, strict=True))
+    return all(one.dtype == other.dtype and np.array_equal(one, other) for one, other in pairs)
+
+
+def network(*layers):
+    import keras
+
+    return keras.Sequential([keras.Input(SHAPE), *layers])
+
+
+def test_every_seed_starts_as_its_fresh_model(keras):
+    _, recipe = with_recipe(of(mlp), SHAPE, 3, 0)
+    for seed in (*range(20), 2**32, *np.random.default_rng(0).integers(2**63, size=20).tolist()):
+        assert same(recipe.values(seed), fresh(mlp, seed)), seed
+
+
+def every_kind(*, input_shape, classes):
+    import keras
+
+    shared = keras.initializers.HeNormal()
+    return network(
+        keras.layers.Dense(5, kernel_initializer=shared, bias_initializer=keras.initializers.RandomNormal(seed=3)),
+        keras.layers.BatchNormalization(),
+        keras.layers.Dropout(0.5),
+        keras.layers.Dense(5, kernel_initializer="orthogonal", bias_initializer=keras.initializers.Constant(0.5)),
+        keras.layers.GaussianNoise(0.1),
+        keras.layers.Dense(classes, kernel_initializer=shared, bias_initializer="truncated_normal"),
+    )
+
+
+@pytest.mark.parametrize("seed", [0, 1, 77])
+def test_shared_seeded_and_constant_initializers_and_seed_generators(keras, seed):
+    model, recipe = with_recipe(of(every_kind), SHAPE, 3, 5)
+    assert same(recipe.values(5), [variable.numpy() for variable in model.variables])
+    assert same(recipe.values(seed), fresh(every_kind, seed))
+
+
+def chooses_in_python(*, input_shape, classes):
+    import keras
+
+    return network(keras.layers.Dense(classes, kernel_initializer=random.choice(["he_normal", "glorot_uniform"])))
+
+
+def chooses_in_numpy(*, input_shape, classes):
+    import keras
+
+    kind = "he_normal" if np.random.rand() < 0.5 else "glorot_uniform"
+    return network(keras.layers.Dense(classes, kernel_initializer=kind))
+
+
+def draws_an_integer(*, input_shape, classes):
+    import keras
+
+    kind = ["he_normal", "glorot_uniform"][random.randint(0, 1)]
+    return network(keras.layers.Dense(classes, kernel_initializer=kind))
+
+
+def own_initializer(*, input_shape, classes):
+    import keras
+
+    def ones(shape, dtype=None):
+        return keras.ops.ones(shape, dtype)
+
+    return network(keras.layers.Dense(classes, kernel_initializer=ones))
+
+
+def initializer_with_a_state(*, input_shape, classes):
+    import keras
+
+    kind = keras.initializers.HeNormal(seed=keras.random.SeedGenerator(1))
+    return network(keras.layers.Dense(classes, kernel_initializer=kind))
+
+
+def given_arrays(*, input_shape, classes):
+    import keras
+
+    class Scaled(keras.layers.Layer):
+        def build(self, shape):
+            self.scale = keras.Variable(np.ones(shape[-1], "float32"), name="scale")
+
+        def call(self, x):
+            return x * self.scale
+
+    return network(Scaled(), keras.layers.Dense(classes))
+
+
+NO_RECIPE = [
+    chooses_in_python,
+    chooses_in_numpy,
+    draws_an_integer,
+    own_initializer,
+    initializer_with_a_state,
+    given_arrays,
+]
+
+
+@pytest.mark.parametrize("builder", NO_RECIPE, ids=lambda builder: builder.__name__)
+def test_what_a_build_does_not_show_is_built_each_time(keras, builder):
+    model, recipe = with_recipe(of(builder), SHAPE, 3, 0)
+    assert recipe is None
+    assert same([variable.numpy() for variable in model.variables], fresh(builder, 0))
+    drawing = Drawing(of(builder), 3)
+    for seed in range(6):
+        assert same(drawing.take(seed, SHAPE, range(seed + 1, 6)), fresh(builder, seed))
+
+
+def scaled_afterwards(*, input_shape, classes):
+    model = mlp(input_shape=input_shape, classes=classes)
+    model.set_weights([2 * weight for weight in model.get_weights()])
+    return model
+
+
+def test_a_recipe_that_does_not_give_what_is_built_is_not_used(keras):
+    drawing = Drawing(of(scaled_afterwards), 3)
+    for seed in range(4):
+        assert same(drawing.take(seed, SHAPE, range(seed + 1, 4)), fresh(scaled_afterwards, seed))
+    assert drawing._recipe is None
+    assert drawing._keeps
+
+
+def test_watching_a_build_leaves_nothing_behind(keras):
+    kind, randint = keras.Variable._initialize_with_initializer, random.randint
+    with pytest.raises(Exception, match="failed"):
+        with_recipe(of(lambda **_: 1 / 0), SHAPE, 3, 0)
+    assert (keras.Variable._initialize_with_initializer, random.randint) == (kind, randint)
