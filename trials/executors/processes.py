@@ -22,7 +22,7 @@ from trials.engines.results import MOST_SEEDS, TrialResult, Unit
 from trials.errors import UserError
 from trials.executors.checked import Checked, checked
 from trials.executors.listener import Listener
-from trials.executors.workers import SPAWN, Died, Overdue, Worker, outcomes, signals_held
+from trials.executors.workers import SPAWN, Died, Overdue, Worker, end_all, outcomes, signals_held
 from trials.sources import load_source
 
 STEAL_SECONDS = 3.0
@@ -166,10 +166,11 @@ def run(
         for units in rounds:
             started = bool(known)
             ready = checked(units, known, lambda new: _check_all(new, team, limit, listener))
+            schedule.begin(_pieces(ready, workers))  # workers train while the driver sees to its folder
             if not started:
                 listener.on_start(next(worker.device for worker in team if worker.device))
             listener.on_round(ready)
-            schedule.run(_pieces(ready, workers))
+            schedule.finish()
 
 
 @contextlib.contextmanager
@@ -187,8 +188,7 @@ def _team(
                     team.append(Worker(_prepare, (slot, folder, dict(sources), device, epochs, cpu), folder))
             yield team
         finally:
-            for worker in team:
-                worker.end()
+            end_all(team)
 
 
 def _share(samples: Samples, folder: Path) -> None:
@@ -258,10 +258,13 @@ class _Schedule:
         self.pieces: dict[Worker, _Piece] = {}
         self.asked: dict[Worker, Unit] = {}
 
-    def run(self, pieces: deque[_Piece]) -> None:
-        """Trains all pieces."""
+    def begin(self, pieces: deque[_Piece]) -> None:
+        """Gives each worker its first trial."""
         self.waiting = pieces
         self._fill()
+
+    def finish(self) -> None:
+        """Trains all pieces."""
         while self.asked:
             for worker, outcome in outcomes(self.asked, self.limit, LOOK_SECONDS):
                 self._collect(worker, outcome)
