@@ -98,3 +98,24 @@ def test_libraries_that_decide_numbers_are_recorded():
 
     assert environment.libraries()["pillow"] == PIL.__version__
     assert "pytest" not in environment.libraries()
+
+
+def test_the_commit_is_recorded_and_whether_anything_is_not_in_it(tmp_path):
+    def git(*words):
+        author = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.org")
+        done = subprocess.run(["git", "-C", tmp_path, *author, *words], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    assert environment.git_state(tmp_path) == {}
+    git("init")
+    assert environment.git_state(tmp_path) == {}  # nothing is committed yet
+    (tmp_path / "file").write_text("1")
+    git("add", "file")
+    git("commit", "-m", "first")
+    commit = git("rev-parse", "HEAD")
+    assert environment.git_state(tmp_path) == {"commit": commit, "dirty": False}
+    (tmp_path / "file").write_text("2")
+    assert environment.git_state(tmp_path) == {"commit": commit, "dirty": True}
+    git("checkout", "file")
+    (tmp_path / "untracked").touch()
+    assert environment.git_state(tmp_path) == {"commit": commit, "dirty": True}

@@ -205,15 +205,13 @@ def total_memory() -> int:
 def git_state(folder: Path) -> dict[str, Any]:
     """Commit of the project and whether its tree was changed; empty outside a checkout."""
 
-    def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True, timeout=10
-        ).stdout.strip()
-
+    command = ["git", "-C", str(folder), "status", "--porcelain=v2", "--branch"]
     try:
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return {}
+    found = re.match(r"# branch\.oid ([0-9a-f]+)\n", done.stdout)  # not where nothing is committed yet
+    return {"commit": found[1], "dirty": bool(re.search("^[^#]", done.stdout, re.MULTILINE))} if found else {}
 
 
 def architecture() -> str:
