@@ -76,8 +76,9 @@ def bca_interval(x: np.ndarray) -> tuple[float | None, float | None]:
     # written out: scipy.stats, which has it, takes longer to import than all tables take to make
     from scipy.special import ndtr, ndtri
 
-    resamples = _kept_resamples if _batch(len(x)) == RESAMPLES else _resamples
-    means = np.concatenate([x[places].mean(axis=1) for places in resamples(len(x))])
+    rows = tuple(_batches(len(x)))
+    resamples = _kept_resamples if len(rows) == 1 else _resamples
+    means = np.concatenate([x[places].mean(axis=1) for places in resamples(len(x), rows)])
     below = np.count_nonzero(means < x.mean()) + np.count_nonzero(means <= x.mean())
     correction = ndtri(below / (2 * RESAMPLES))
     pulls = x - x.mean()  # what the mean without a value lacks of it, up to a factor that cancels
@@ -87,16 +88,16 @@ def bca_interval(x: np.ndarray) -> tuple[float | None, float | None]:
     return float(low), float(high)
 
 
-def _resamples(n: int) -> Iterator[np.ndarray]:
-    """Which of n values each resample takes, in batches: the same for every n values."""
+def _resamples(n: int, rows: Sequence[int]) -> Iterator[np.ndarray]:
+    """Which of n values each resample takes, so many resamples in each batch: the same for all sets of n values."""
     numbers = np.random.default_rng(0)
-    return (numbers.integers(0, n, (rows, n)) for rows in _batches(n))
+    return (numbers.integers(0, n, (number, n)) for number in rows)
 
 
 @functools.lru_cache(maxsize=1)
-def _kept_resamples(n: int) -> tuple[np.ndarray, ...]:
-    """Kept for the next metric, which has as many values: drawing them takes a third of an interval's time."""
-    return tuple(_resamples(n))
+def _kept_resamples(n: int, rows: Sequence[int]) -> tuple[np.ndarray, ...]:
+    """Kept for the next metric, which has as many values: to draw them is two thirds of an interval's time."""
+    return tuple(_resamples(n, rows))
 
 
 def prediction_interval(groups: Sequence[Sequence[float]], runs: int) -> tuple[float, float, float] | None:
