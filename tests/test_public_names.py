@@ -13,9 +13,10 @@ WALK = """
 import json, sys
 from pathlib import Path
 from types import ModuleType
-from trials.public_names import look_up_on_demand
+from trials.public_names import import_tensorflow
 if sys.argv[1] == "on demand":
-    look_up_on_demand()
+    import_tensorflow()
+    import tensorflow.lite.python.schema_util, tensorflow.distribute.experimental.rpc  # of packages, not of pages
 import tensorflow
 
 found, pages = {}, set()
@@ -31,7 +32,8 @@ def walk(page, path):
                 pages.add(file)
                 walk(value, f"{path}.{name}")
         else:
-            found[f"{path}.{name}"] = [getattr(value, "__module__", ""), getattr(value, "__name__", "")]
+            plain = repr(value) if isinstance(value, int | float | str) else ""
+            found[f"{path}.{name}"] = [getattr(value, "__module__", ""), getattr(value, "__name__", ""), plain]
 
 walk(tensorflow, "tf")
 print(json.dumps(found, default=str))
@@ -65,6 +67,17 @@ def test_a_page_names_modules_and_what_they_call_it():
     assert _places("from a import b") == {"b": ("a", "b")}
 
 
-@pytest.mark.parametrize("line", ["x = 1", "setattr(module, 'keras', loader)", "from . import b", "def f(): pass"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x = 1",
+        "setattr(module, 'keras', loader)",
+        "from . import b",
+        "from b import *",
+        "import b",
+        "import b as c",
+        "def f(): pass",
+    ],
+)
 def test_a_page_that_does_anything_else_is_run(line):
     assert _places(f"from a import b\n{line}\n") is None

@@ -15,7 +15,7 @@ from typing import Any
 from trials import backend, stopping
 from trials.errors import UserError, first_line
 from trials.loading import UNUSED, absent, collecting_nothing, quiet_import
-from trials.public_names import look_up_on_demand
+from trials.public_names import import_tensorflow
 
 PACKAGES = ("keras", "numpy", "scikit-learn", "pandas", "scipy")
 LIBRARIES = re.compile(r"pillow|nvidia[-_](cublas|cuda|cudnn|nccl).*|jax[-_]cuda.*")
@@ -97,8 +97,8 @@ def _on_tensorflow() -> ModuleType:
     os.environ["OMP_NUM_THREADS"] = str(THREADS)
     # TensorFlow would make every backward convolution's kernel anew each step, to save a megabyte.
     os.environ.setdefault("TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE", "0")
-    look_up_on_demand()
     with stopping.loading(), quiet_import(), absent(*UNUSED, "jax"), collecting_nothing():
+        import_tensorflow()
         import keras
         import tensorflow as tf
 
@@ -204,8 +204,7 @@ def total_memory() -> int:
 
 def git_state(folder: Path) -> dict[str, Any]:
     """Commit of the project and whether its tree was changed; empty outside a checkout."""
-
-    command = ["git", "-C", str(folder), "status", "--porcelain=v2", "--branch"]
+    command = ["git", "-C", str(folder), "status", "--porcelain=v2", "--branch", "--no-ahead-behind"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):

@@ -14,14 +14,19 @@ from types import ModuleType
 from typing import Any
 
 PAGES = "tensorflow._api.v2."
-_top: dict[str, ModuleType] = {}
-"The pages that are attributes of `tensorflow` itself, by their names there."
+SHADOWED = ("distribute", "lite")
+"Pages whose names packages of TensorFlow's own have too: loaded later, these would take the pages' places."
 
 
-def look_up_on_demand() -> None:
-    """From now on the pages that TensorFlow loads are read, not run."""
+def import_tensorflow() -> None:
+    """Imports TensorFlow, if nobody has; the pages that it loads, now or later, are read and not run."""
     if _Finder not in sys.meta_path:
         sys.meta_path.insert(0, _Finder)
+    tensorflow = importlib.import_module("tensorflow")
+    pages = {name: vars(tensorflow)[name] for name in SHADOWED}
+    for name in SHADOWED:
+        importlib.import_module(f"tensorflow.{name}")
+    vars(tensorflow).update(pages)
 
 
 class _Finder:
@@ -44,16 +49,16 @@ class _Page(Loader):
             return
 
         def look_up(name: str) -> Any:
-            if name not in places:
-                raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}", name=name, obj=module)
-            found = _imported(*places[name], into=module.__name__)
-            setattr(module, name, found)
-            return found
+            if name in places:
+                found = _imported(*places[name], into=module.__name__)
+                setattr(module, name, found)
+                return found
+            beside = f"{module.__name__.replace(PAGES, 'tensorflow.')}.{name}"
+            if beside in sys.modules:  # of such a package: `import tensorflow.lite.python as x` looks for it here
+                return sys.modules[beside]
+            raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}", name=name, obj=module)
 
         vars(module).update(__getattr__=look_up, __dir__=lambda: sorted({*vars(module), *places}))
-        parent, _, name = module.__name__.rpartition(".")
-        if f"{parent}." == PAGES:
-            _top[name] = module
 
 
 def _places(source: str) -> Mapping[str, tuple[str, str]] | None:
@@ -61,9 +66,9 @@ def _places(source: str) -> Mapping[str, tuple[str, str]] | None:
     places: dict[str, tuple[str, str]] = {}
     page = ast.parse(source)
     for line in page.body[ast.get_docstring(page) is not None :]:
-        if isinstance(line, ast.ImportFrom) and line.module and not line.level:
+        if isinstance(line, ast.ImportFrom) and line.module and not line.level and line.names[0].name != "*":
             places |= {each.asname or each.name: (line.module, each.name) for each in line.names}
-        elif not isinstance(line, ast.Import):
+        elif not isinstance(line, ast.Import) or not all((each.asname or "").startswith("_") for each in line.names):
             return None
     return places
 
@@ -71,9 +76,5 @@ def _places(source: str) -> Mapping[str, tuple[str, str]] | None:
 def _imported(module: str, name: str, into: str) -> Any:
     """What `from module import name` would find; `into` is the page that asks, whose own modules are not yet on it."""
     if module == into:
-        found: Any = importlib.import_module(f"{module}.{name}")
-    else:
-        found = getattr(importlib.import_module(module), name)
-    # TensorFlow has packages of its own called `distribute` and `lite`, which have now perhaps been loaded.
-    vars(sys.modules["tensorflow"]).update(_top)
-    return found
+        return importlib.import_module(f"{module}.{name}")
+    return getattr(importlib.import_module(module), name)

@@ -9,6 +9,7 @@ from models.mlp import mlp
 from trials.engines.drawing import Drawing
 from trials.engines.model import fresh_model
 from trials.engines.recipe import with_recipe
+from trials.errors import UserError
 from trials.experiment import Configuration, Data, Protocol, Variant
 
 SHAPE = (4,)
@@ -76,7 +77,7 @@ def chooses_in_numpy(*, input_shape, classes):
 def draws_an_integer(*, input_shape, classes):
     import keras
 
-    kind = ["he_normal", "glorot_uniform"][random.randint(0, 1)]
+    kind = ["he_normal", "glorot_uniform"][random.randint(a=0, b=1)]
     return network(keras.layers.Dense(classes, kernel_initializer=kind))
 
 
@@ -109,10 +110,61 @@ def given_arrays(*, input_shape, classes):
     return network(Scaled(), keras.layers.Dense(classes))
 
 
+def rarely(draw):
+    """A builder that seldom does what its first seeds do not."""
+
+    def builder(*, input_shape, classes):
+        import keras
+
+        kind = "he_normal" if draw() < 0.1 else "glorot_uniform"
+        return network(keras.layers.Dense(classes, kernel_initializer=kind))
+
+    return builder
+
+
+def uniform_of_tensorflow():
+    import tensorflow as tf
+
+    return float(tf.random.uniform(()))
+
+
+def uniform_of_keras():
+    import keras
+
+    return float(keras.random.uniform(()))
+
+
+def uniform_of_an_own_generator():
+    import keras
+
+    return float(keras.random.uniform((), seed=keras.random.SeedGenerator(7)))
+
+
+def as_keras_draws_seeds():
+    return random.randint(1, int(1e9)) / 1e9
+
+
+def looks_at_its_weights(*, input_shape, classes):
+    model = mlp(input_shape=input_shape, classes=classes)
+    if np.abs(model.get_weights()[0]).max() < 0.5:
+        model.get_layer("hidden_1").kernel.assign(2 * model.get_weights()[0])
+    return model
+
+
+def zeroes_some_weights(*, input_shape, classes):
+    model = mlp(input_shape=input_shape, classes=classes)
+    model.get_layer("hidden_1").kernel.assign_add(-0.0 * model.get_layer("hidden_2").kernel[:4])
+    return model
+
+
 NO_RECIPE = [
     chooses_in_python,
     chooses_in_numpy,
     draws_an_integer,
+    *(pytest.param(rarely(draw), id=draw.__name__) for draw in (uniform_of_tensorflow, uniform_of_keras)),
+    *(pytest.param(rarely(draw), id=draw.__name__) for draw in (uniform_of_an_own_generator, as_keras_draws_seeds)),
+    looks_at_its_weights,
+    zeroes_some_weights,
     own_initializer,
     initializer_with_a_state,
     given_arrays,
@@ -129,22 +181,34 @@ def test_what_a_build_does_not_show_is_built_each_time(keras, builder):
         assert same(drawing.take(seed, SHAPE, range(seed + 1, 6)), fresh(builder, seed))
 
 
-def scaled_afterwards(*, input_shape, classes):
-    model = mlp(input_shape=input_shape, classes=classes)
-    model.set_weights([2 * weight for weight in model.get_weights()])
-    return model
+def negated_later(*, input_shape, classes):
+    """As it is built, unless one looks closely: Keras is told to begin with minus zero, which is not drawn."""
+    import keras
+
+    class Negated(keras.initializers.Zeros):
+        __module__ = "keras.of_a_user"
+        asked = 0
+
+        def __call__(self, shape, dtype=None):
+            self.asked += 1
+            return super().__call__(shape, dtype) * (-1 if self.asked == 1 else 1)
+
+    return network(keras.layers.Dense(classes, bias_initializer=Negated()))
 
 
 def test_a_recipe_that_does_not_give_what_is_built_is_not_used(keras):
-    drawing = Drawing(of(scaled_afterwards), 3)
+    drawing = Drawing(of(negated_later), 3)
     for seed in range(4):
-        assert same(drawing.take(seed, SHAPE, range(seed + 1, 4)), fresh(scaled_afterwards, seed))
+        values, built = drawing.take(seed, SHAPE, range(seed + 1, 4)), fresh(negated_later, seed)
+        assert [value.tobytes() for value in values] == [value.tobytes() for value in built]
     assert drawing._recipe is None
     assert drawing._keeps
 
 
 def test_watching_a_build_leaves_nothing_behind(keras):
-    kind, randint = keras.Variable._initialize_with_initializer, random.randint
-    with pytest.raises(Exception, match="failed"):
+    from keras.src.random import seed_generator
+
+    before = dict(vars(keras.Variable)), dict(vars(seed_generator))
+    with pytest.raises(UserError, match="failed"):
         with_recipe(of(lambda **_: 1 / 0), SHAPE, 3, 0)
-    assert (keras.Variable._initialize_with_initializer, random.randint) == (kind, randint)
+    assert (dict(vars(keras.Variable)), dict(vars(seed_generator))) == before

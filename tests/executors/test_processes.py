@@ -1,15 +1,18 @@
 """How work is dealt to workers; that results do not depend on it is proved through the command line."""
 
 import dataclasses
+import time
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 
 from experiments import EXPERIMENTS
-from trials import backend
+from trials import backend, datasets
 from trials.datasets import Samples
 from trials.engines.results import TrialResult, Unit
+from trials.errors import UserError
 from trials.executors import processes
 from trials.executors.processes import _Piece, _pieces, _Schedule, choose_workers
 from trials.executors.workers import Died, Overdue
@@ -139,3 +142,70 @@ def test_a_hang_is_blamed_on_a_trial_only_where_it_ran_alone():
     ended = dealing._after(piece, piece.task(), Overdue())
     assert (ended.trial, ended.status, ended.error) == (1, "timeout", "it took longer than 5 s (--trial-timeout)")
     assert len(told) == 1
+
+
+class Listener:
+    """Notes what it is told, and does something when training begins."""
+
+    def __init__(self, at_start):
+        self.at_start = at_start
+        self.results, self.messages = [], []
+
+    def on_start(self, device):
+        self.at_start()
+
+    def on_round(self, units):
+        pass
+
+    def on_epochs(self, count):
+        pass
+
+    def on_message(self, text):
+        self.messages.append(text)
+
+    def on_result(self, unit, result, host=""):
+        self.results.append((result.trial, result.status))
+
+
+def run(listener, limit=None):
+    processes.run([[unit(seeds=3)]], datasets.load(EXPERIMENT.data), "cpu", listener, 1, {}, limit)
+
+
+def workers(among=None):
+    """Worker processes that are running; multiprocessing's own tracker stays."""
+    every = (
+        psutil.Process().children(recursive=True) if among is None else [each for each in among if each.is_running()]
+    )
+    return [each for each in every if any("spawn_main" in word for word in each.cmdline())]
+
+
+def test_an_error_of_the_driver_while_workers_train_ends_them():
+    begun = []
+
+    def fail():
+        begun.extend(workers())
+        raise UserError("another run has begun")
+
+    listener = Listener(fail)
+    with pytest.raises(UserError, match="another run has begun"):
+        run(listener)
+    assert workers(begun) == []
+    assert begun
+    assert listener.results == []
+
+
+def test_a_worker_that_dies_before_the_driver_has_begun_costs_nothing():
+    def kill():
+        (worker,) = workers()
+        worker.kill()
+
+    listener = Listener(kill)
+    run(listener)
+    assert sorted(listener.results) == [(1, "ok"), (2, "ok"), (3, "ok")]
+    assert any("lost its worker process" in text for text in listener.messages)
+
+
+def test_a_trial_that_ended_in_time_is_none_too_long_because_the_driver_began_slowly():
+    listener = Listener(lambda: time.sleep(3))
+    run(listener, limit=2.5)
+    assert listener.results == [(1, "ok"), (2, "ok"), (3, "ok")]

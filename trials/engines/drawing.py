@@ -43,20 +43,20 @@ class Drawing:
     def _begin(self, seed: int, input_shape: tuple[int, ...], ahead: Sequence[int]) -> None:
         """Builds the first model and, where others follow, finds the fastest way to theirs that gives the same."""
         self.template, recipe = with_recipe(self.configuration, input_shape, self.classes, seed)
-        values = _copies(self.template)
+        values = self._drawn[seed] = _copies(self.template)
         with kernels_kept(), suppress(UserError):  # a builder that bears no second call says so in its turn
             if ahead and recipe is not None and _same(recipe.values(seed), values):
-                self._recipe = recipe if _same(recipe.values(ahead[0]), self._built(ahead[0], input_shape)) else None
+                self._drawn[ahead[0]] = self._built(ahead[0], input_shape)
+                self._recipe = recipe if _same(recipe.values(ahead[0]), self._drawn[ahead[0]]) else None
             if ahead and self._recipe is None:
                 self._keeps = _same(self._built(seed, input_shape), values)
-        self._drawn[seed] = values
 
     def _draw(self, seed: int, input_shape: tuple[int, ...], ahead: Sequence[int]) -> None:
         self._drawn, held = {}, 0
         for number in (seed, *ahead[: MOST_AHEAD - 1]):
             try:
                 values = self._drawn[number] = self._values(number, input_shape)
-            except UserError:
+            except Exception:  # a builder's, or for want of memory
                 if number == seed:
                     raise
                 break  # it fails in its own turn
@@ -75,7 +75,12 @@ class Drawing:
 
 
 def _same(values: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> bool:
-    return len(values) == len(others) and all(map(np.array_equal, values, others))
+    """Whether they are equal to the last bit: a zero may have a sign."""
+    return [_content(value) for value in values] == [_content(other) for other in others]
+
+
+def _content(value: np.ndarray) -> tuple[np.dtype, tuple[int, ...], bytes]:
+    return value.dtype, value.shape, value.tobytes()
 
 
 def _copies(model: Any) -> list[np.ndarray]:

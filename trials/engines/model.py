@@ -17,6 +17,9 @@ from trials.errors import UserError, first_line
 from trials.experiment import Configuration, Identifier, Protocol
 from trials.seeds import Stream, dropout_states, integer
 
+GENERATOR = "seed_generator_state"
+"How Keras calls the state of a seed generator (dropout, noise)."
+
 
 def fresh_model(configuration: Configuration, input_shape: tuple[int, ...], classes: int, seed: int) -> Any:
     """The configuration's model as a trial of this seed starts with it, uncompiled.
@@ -137,7 +140,7 @@ def _names(layers: Sequence[Any]) -> list[str]:
 
 def seed_generators(model: Any) -> list[Any]:
     """The states of all seed generators (dropout, noise) in the model, in the model's own order."""
-    return [variable for variable in model.variables if variable.path.endswith("seed_generator_state")]
+    return [variable for variable in model.variables if variable.path.endswith(GENERATOR)]
 
 
 def compile_model(model: Any, configuration: Configuration) -> Any:

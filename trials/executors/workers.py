@@ -92,10 +92,15 @@ class Worker:
             return Overdue()
         return message
 
-    def end(self) -> None:
-        """Kills the process: it only computes, so nothing is lost but its question."""
+    def kill(self) -> None:
+        """It only computes, so nothing is lost but its question."""
         if self.process.pid is not None:
             self.process.kill()
+
+    def end(self) -> None:
+        """Kills the process and waits until it is gone."""
+        self.kill()
+        if self.process.pid is not None:
             self.process.join()
         self.pipe.close()
 
@@ -110,13 +115,11 @@ def outcomes(asked: Iterable[Worker], limit: float | None, seconds: float) -> It
             yield worker, outcome
 
 
-def end_all(workers: Iterable[Worker]) -> None:
+def end_all(workers: Sequence[Worker]) -> None:
     """Ends them at the same time: giving back its memory takes a process a while."""
-    team = list(workers)
-    for worker in team:
-        if worker.process.pid is not None:
-            worker.process.kill()
-    for worker in team:
+    for worker in workers:
+        worker.kill()
+    for worker in workers:
         worker.end()
 
 
