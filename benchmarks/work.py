@@ -45,7 +45,8 @@ class Work:
     def trained(self, trials: int, epochs: int, processes: int = 1) -> Experiment:
         """The experiment at this size, where `processes` train at the same time.
 
-        Images are recorded at no epoch and the last weights are tested, so that everybody measures the same.
+        Images are recorded at no epoch, as nobody records them; at the end this project measures all parts, the others
+        the test set.
         """
         chosen = override(
             EXPERIMENTS[self.experiment],

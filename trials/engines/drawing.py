@@ -9,7 +9,7 @@ import numpy as np
 
 from trials import backend
 from trials.engines.model import fresh_model
-from trials.engines.recipe import Recipe, with_recipe
+from trials.engines.recipe import Recipe, replaced, with_recipe
 from trials.errors import UserError
 from trials.experiment import Configuration
 
@@ -46,8 +46,9 @@ class Drawing:
         values = self._drawn[seed] = _copies(self.template)
         with kernels_kept(), suppress(UserError):  # a builder that bears no second call says so in its turn
             if ahead and recipe is not None and _same(recipe.values(seed), values):
-                self._drawn[ahead[0]] = self._built(ahead[0], input_shape)
-                self._recipe = recipe if _same(recipe.values(ahead[0]), self._drawn[ahead[0]]) else None
+                next_values = self._built(ahead[0], input_shape)
+                if _same(recipe.values(ahead[0]), next_values):
+                    self._recipe, self._drawn[ahead[0]] = recipe, next_values
             if ahead and self._recipe is None:
                 self._keeps = _same(self._built(seed, input_shape), values)
 
@@ -102,9 +103,5 @@ def kernels_kept() -> Iterator[None]:
     def seed(context: Any, number: int) -> None:
         context._seed, context._rng = number, random.Random(number)
 
-    seeding = Context._set_global_seed
-    Context._set_global_seed = seed
-    try:
+    with replaced(Context, "_set_global_seed", seed):
         yield
-    finally:
-        Context._set_global_seed = seeding

@@ -52,12 +52,10 @@ class Recipe:
     def values(self, seed: int) -> list[np.ndarray]:
         """Those of all variables, in the model's order."""
         draws = _default_seeds(_python(seed), self._draws)
-        states = dropout_states(seed, len(self._generators))
-        known = self._constants | dict(zip(self._generators, states, strict=True))
-        return [
-            known[place].astype(each.dtype, copy=False) if place in known else each.value(draws)
-            for place, each in enumerate(self._starts)
-        ]
+        known = dict(self._constants)
+        for place, state in zip(self._generators, dropout_states(seed, len(self._generators)), strict=True):
+            known[place] = state.astype(self._starts[place].dtype)
+        return [known[place] if place in known else each.value(draws) for place, each in enumerate(self._starts)]
 
 
 @dataclass
@@ -145,15 +143,15 @@ def _watched() -> Iterator[_Seen]:
             return seen.seeds[-1]
 
     with ExitStack() as stack:
-        stack.enter_context(_replaced(Variable, "_initialize_with_initializer", initialized))
-        stack.enter_context(_replaced(Variable, "value", property(read)))
-        stack.enter_context(_replaced(Variable, "assign", assigned))
-        stack.enter_context(_replaced(seed_generator, "python_random", Drawing))
+        stack.enter_context(replaced(Variable, "_initialize_with_initializer", initialized))
+        stack.enter_context(replaced(Variable, "value", property(read)))
+        stack.enter_context(replaced(Variable, "assign", assigned))
+        stack.enter_context(replaced(seed_generator, "python_random", Drawing))
         yield seen
 
 
 @contextmanager
-def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
     """Within: the owner's attribute is another one."""
     before = vars(owner).get(name, ABSENT)  # a class may only inherit it
     setattr(owner, name, value)
