@@ -5,6 +5,7 @@ import importlib
 import os
 import sys
 
+import lazy_loader
 import pytest
 
 from trials import loading
@@ -42,3 +43,15 @@ def test_what_is_loaded_already_is_not_taken_away():
         with pytest.raises(ImportError):
             importlib.import_module("a_package_that_is_not_there")
     assert "a_package_that_is_not_there" not in sys.modules
+
+
+def test_lazy_modules_are_aside_until_they_are_used(monkeypatch):
+    for name in ("colorsys", "wave"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    used, unused = lazy_loader.load("colorsys"), lazy_loader.load("wave")
+    assert used.rgb_to_hsv(0, 0, 0) == (0, 0, 0)
+    with pytest.raises(ValueError, match="within"), loading.not_yet_loaded_aside():
+        assert "wave" not in sys.modules
+        assert sys.modules["colorsys"] is used
+        raise ValueError("within")
+    assert sys.modules["wave"] is unused

@@ -3,14 +3,12 @@
 import dataclasses
 import inspect
 import itertools
-import json
-import math
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trials.errors import UserError, unknown
+from trials.declared_values import file_name, fraction, identifier, numbers, plain_values, positive, require
+from trials.errors import unknown
 
 SPLITS = ("train", "validation", "test")
 SELECTIONS = ("last", "validation_accuracy", "validation_loss")
@@ -29,66 +27,9 @@ RESERVED = {
     *METRICS,
 }
 "Columns of the tables, and a family of comparisons: no swept hyperparameter can have one of these names."
-LONGEST_NAME = 100
-RESERVED_NAMES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 LABELS = ("index", "one_hot", "binary")
 Builder = Callable[..., Any]
 Identifier = str | Mapping[str, Any]
-
-
-def require(condition: bool, message: str) -> None:
-    if not condition:
-        raise UserError(message)
-
-
-def _file_name(kind: str, name: str, signs: str) -> None:
-    """Names become those of files and folders on any system, and cells that no spreadsheet takes for formulas."""
-    listed = " and ".join([", ".join(f"'{sign}'" for sign in signs[:-1]), f"'{signs[-1]}'"])
-    require(
-        bool(re.fullmatch(rf"\w[\w{re.escape(signs)}]{{0,{LONGEST_NAME - 1}}}", name)),
-        f"{kind}'s name is made of at most {LONGEST_NAME} letters, digits, {listed}; the first is a letter, a digit or "
-        f"'_'. Received: {name!r:.120}.",
-    )
-    reserved = name.partition(".")[0].upper() in RESERVED_NAMES or name.endswith(".")
-    require(not reserved, f"{kind}'s name must not be one that Windows reserves, nor end with '.'. Received: {name!r}.")
-
-
-def _positive(name: str, value: Any) -> None:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    require(whole and value >= 1, f"{name} must be a whole number of at least 1. Received: {value!r}.")
-
-
-def _fraction(name: str, value: Any) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    require(number and 0 < value < 1, f"{name} must lie between 0 and 1. Received: {value!r}.")
-
-
-def _plain(name: str, value: Any) -> None:
-    """Declarations are compared and recorded, so they must be plain and equal to themselves."""
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError):
-        raise UserError(
-            f"{name} must be made of plain values: text, finite numbers, true, false, none, lists, mappings. "
-            f"Received: {value!r:.120}."
-        ) from None
-
-
-def _identifier(name: str, value: Any) -> None:
-    named = isinstance(value, str) or (isinstance(value, Mapping) and isinstance(value.get("class_name"), str))
-    require(named, f"{name} must be a Keras name or {{'class_name': ..., 'config': ...}}. Received: {value!r:.120}.")
-    _plain(name, value)
-
-
-def _numbers(value: Any, above_zero: bool = False) -> bool:
-    parts = value if isinstance(value, tuple) else (value,)
-    return bool(parts) and all(
-        isinstance(part, (int, float))
-        and not isinstance(part, bool)
-        and math.isfinite(part)
-        and (part > 0 or not above_zero)
-        for part in parts
-    )
 
 
 @dataclass(frozen=True)
@@ -130,7 +71,7 @@ class Data:
             f"Data.size must be (height, width). Received: {self.size!r}.",
         )
         for length in self.size or ():
-            _positive("Data.size", length)
+            positive("Data.size", length)
         require(self.labels in LABELS, f"Data.labels must be one of {', '.join(LABELS)}. Received: {self.labels!r}.")
         require(
             (self.mean is None) == (self.std is None),
@@ -139,11 +80,11 @@ class Data:
         for name, kind in (("mean", "a number"), ("std", "a number above 0")):
             given = getattr(self, name)
             require(
-                given is None or given == "train" or _numbers(given, above_zero=name == "std"),
+                given is None or given == "train" or numbers(given, above_zero=name == "std"),
                 f"Data.{name} must be {kind}, one a channel, or 'train'. Received: {given!r}.",
             )
         require(
-            self.scale is None or (not isinstance(self.scale, tuple) and _numbers(self.scale, above_zero=True)),
+            self.scale is None or (not isinstance(self.scale, tuple) and numbers(self.scale, above_zero=True)),
             f"Data.scale must be a number above 0. Received: {self.scale!r}.",
         )
         require(
@@ -161,7 +102,7 @@ class Data:
         )
         for name in ("test_fraction", "validation_fraction"):
             if getattr(self, name) is not None:
-                _fraction(f"Data.{name}", getattr(self, name))
+                fraction(f"Data.{name}", getattr(self, name))
 
     @property
     def resampled(self) -> bool:
@@ -205,12 +146,12 @@ class Protocol:
     evaluate_every: int | None = None
 
     def __post_init__(self) -> None:
-        _positive("epochs", self.epochs)
-        _positive("batch_size", self.batch_size)
-        _identifier("optimizer", self.optimizer)
-        _identifier("loss", self.loss)
-        _plain("learning_rate", self.learning_rate)
-        _plain("class_weight", self.class_weight)
+        positive("epochs", self.epochs)
+        positive("batch_size", self.batch_size)
+        identifier("optimizer", self.optimizer)
+        identifier("loss", self.loss)
+        plain_values("learning_rate", self.learning_rate)
+        plain_values("class_weight", self.class_weight)
         require(isinstance(self.shuffle, bool), f"shuffle must be true or false. Received: {self.shuffle!r}.")
         for name in self.record:
             if name not in RECORDS:
@@ -218,13 +159,13 @@ class Protocol:
         if self.select not in SELECTIONS:
             raise unknown("Protocol.select", str(self.select), SELECTIONS)
         if self.patience is not None:
-            _positive("patience", self.patience)
+            positive("patience", self.patience)
             require(
                 self.select != "last",
                 "patience needs select='validation_accuracy' or 'validation_loss'. Received: 'last'.",
             )
         if self.evaluate_every is not None:
-            _positive("evaluate_every", self.evaluate_every)
+            positive("evaluate_every", self.evaluate_every)
             require(
                 self.select == "last",
                 f"evaluate_every reports a trajectory: it needs select='last'. Received: {self.select!r}.",
@@ -266,7 +207,7 @@ class Variant:
     data: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _file_name("A variant", self.name, "_.+-")
+        file_name("A variant", self.name, "_.+-")
         require(
             inspect.isfunction(self.builder),
             f"Variant '{self.name}': the builder must be a function. Received: {self.builder!r}.",
@@ -280,7 +221,7 @@ class Variant:
         for name, value in self.options.items():
             if name not in self.accepts():
                 raise unknown(f"option of variant '{self.name}'", name, self.accepts())
-            _plain(f"Option '{name}' of variant '{self.name}'", value)
+            plain_values(f"Option '{name}' of variant '{self.name}'", value)
         allowed = tuple(declared.name for declared in dataclasses.fields(Protocol))
         for what, given, names in (("protocol", self.protocol, allowed), ("data", self.data, DATA_NAMES)):
             for name in given:
@@ -322,7 +263,7 @@ class Published:
     factor: float = 1.0
 
     def __post_init__(self) -> None:
-        _positive("Published.runs", self.runs)
+        positive("Published.runs", self.runs)
         known = (*METRICS, BATCH_LOSS) if "epoch" in self.where else METRICS
         if self.metric not in known:
             raise unknown("metric in Published", self.metric, known)
@@ -364,8 +305,8 @@ class Experiment:
     published: tuple[Published, ...] = ()
 
     def __post_init__(self) -> None:
-        _file_name("An experiment", self.name, "_.-")
-        _positive("trials", self.trials)
+        file_name("An experiment", self.name, "_.-")
+        positive("trials", self.trials)
         require(bool(self.variants), f"Experiment '{self.name}' has no variants.\nDeclare at least one.")
         names = [variant.name for variant in self.variants]
         require(len(set(names)) == len(names), f"Experiment '{self.name}': variant names repeat: {', '.join(names)}.")
@@ -392,7 +333,7 @@ class Experiment:
             f"'{name}' cannot be swept: the tables use that name for something else.\nGive it one value.",
         )
         require(len(values) > 0, f"Option '{name}' has no values.\nGive some, or do not sweep it.")
-        _plain(f"Option '{name}'", values)
+        plain_values(f"Option '{name}'", values)
         repeated = [value for index, value in enumerate(values) if value in values[:index]]
         require(not repeated, f"Option '{name}' has a value twice: {repeated[:1]}.")
 

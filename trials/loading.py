@@ -7,6 +7,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.util import _LazyModule  # type: ignore[attr-defined]
 
 BANNER = re.compile(rb"WARNING: All log messages before absl|[IWEF]\d{4} |To enable the following instructions|\s*$")
 UNUSED = ("pandas", "sklearn", "matplotlib")
@@ -44,6 +45,21 @@ def absent(*packages: str) -> Iterator[None]:
     finally:
         for package in hidden:
             del sys.modules[package]
+
+
+@contextlib.contextmanager
+def not_yet_loaded_aside() -> Iterator[None]:
+    """Within: what an experiment loads lazily, and has not yet used, is not among the modules.
+
+    matplotlib asks every TensorFlow that it finds there whether a list of numbers is a tensor of its own.
+    """
+    lazy = {name: module for name, module in sys.modules.items() if type(module) is _LazyModule}
+    for name in lazy:
+        del sys.modules[name]
+    try:
+        yield
+    finally:
+        sys.modules.update(lazy)
 
 
 @contextlib.contextmanager

@@ -4,8 +4,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from trials.declared_values import require
 from trials.errors import UserError, unknown
-from trials.experiment import DATA_NAMES, FIELDS, PROTOCOL_NAMES, Experiment, Variant, require
+from trials.experiment import DATA_NAMES, FIELDS, PROTOCOL_NAMES, Experiment, Variant
 
 
 def override(

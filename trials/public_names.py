@@ -17,6 +17,9 @@ PAGES = "tensorflow._api.v2."
 SHADOWED = ("distribute", "lite")
 "Pages whose names packages of TensorFlow's own have too: loaded later, these would take the pages' places."
 
+UNWRAPPED = "not isinstance(_sys.modules[__name__], _module_wrapper.TFModuleWrapper)"
+"What the pages of `tf.compat.v1` ask at their end, to wrap themselves in a module that offers the same names."
+
 
 def import_tensorflow() -> None:
     """Imports TensorFlow, if nobody has; the pages that it loads, now or later, are read and not run."""
@@ -68,7 +71,10 @@ def _places(source: str) -> Mapping[str, tuple[str, str]] | None:
     for line in page.body[ast.get_docstring(page) is not None :]:
         if isinstance(line, ast.ImportFrom) and line.module and not line.level and line.names[0].name != "*":
             places |= {each.asname or each.name: (line.module, each.name) for each in line.names}
-        elif not isinstance(line, ast.Import) or not all((each.asname or "").startswith("_") for each in line.names):
+        elif isinstance(line, ast.Import):
+            if not all((each.asname or "").startswith("_") for each in line.names):
+                return None
+        elif not isinstance(line, ast.If) or ast.unparse(line.test) != UNWRAPPED:
             return None
     return places
 

@@ -95,7 +95,7 @@ def _resamples(n: int, rows: Sequence[int]) -> Iterator[np.ndarray]:
 
 
 @functools.lru_cache(maxsize=1)
-def _kept_resamples(n: int, rows: Sequence[int]) -> tuple[np.ndarray, ...]:
+def _kept_resamples(n: int, rows: tuple[int, ...]) -> tuple[np.ndarray, ...]:
     """Kept for the next metric, which has as many values: to draw them is two thirds of an interval's time."""
     return tuple(_resamples(n, rows))
 

@@ -17,7 +17,7 @@ SECONDS = 3.0
 "What a run that is told to stop has to end by itself."
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 _received: list[int] = []
-_finish: list[Callable[[int], None]] = []
+_finish: list[Callable[[int], NoReturn]] = []
 "What ends the process, once signals are looked after."
 _loading: list[bool] = []
 
@@ -37,13 +37,22 @@ def on_signals(end: Callable[[int], object]) -> None:
             signal.signal(number, _raise)
     errors = os.dup(2)
 
-    def finish(number: int) -> None:
+    def finish(number: int) -> NoReturn:
         os.dup2(errors, 2)  # it may be held back while libraries load
         code = CODES[signal.Signals(number)]
         end(code)
         os._exit(code)
 
     _finish.append(finish)
+    told = sys.unraisablehook
+
+    def unraisable(lost: "sys.UnraisableHookArgs", /) -> None:
+        """What is raised within a garbage collection Python only prints, and goes on."""
+        if _received and isinstance(lost.exc_value, KeyboardInterrupt | Terminated):
+            _end(_received[0])
+        told(lost)
+
+    sys.unraisablehook = unraisable
     threading.Thread(target=_watch, args=(here, there), daemon=True).start()
 
 
@@ -51,7 +60,8 @@ def on_signals(end: Callable[[int], object]) -> None:
 def loading() -> Iterator[None]:
     """Within, a signal ends the process then and there: a library that an exception leaves half loaded can crash.
 
-    Nothing is trained yet where libraries load, and no worker runs.
+    Nothing is trained yet where libraries load, and no worker runs. What TensorFlow loads later, name by name, is
+    small.
     """
     _loading.append(True)
     try:
@@ -92,6 +102,10 @@ def _watch(here: socket.socket, _: socket.socket) -> None:
     while number not in CODES:
         number = here.recv(1)[0]
     time.sleep(SECONDS)
+    _end(number)
+
+
+def _end(number: int) -> NoReturn:
     from multiprocessing import active_children
 
     for child in active_children():

@@ -2,14 +2,12 @@
 
 import random
 
-import numpy as np
 import pytest
 
 from experiments import EXPERIMENTS
+from tests.engines.fresh import fresh, of, same
 from trials.engines.drawing import Drawing
-from trials.engines.model import fresh_model
 from trials.errors import UserError
-from trials.experiment import Configuration, Data, Protocol, Variant
 from trials.seeds import Stream, integer
 
 SEEDS = (5, 0, 3, 7, 1)
@@ -24,14 +22,6 @@ def configurations():
             yield pytest.param(configuration, shape, id=f"{experiment.name} {configuration.variant.name}")
 
 
-def fresh(configuration, shape, seed):
-    return [variable.numpy() for variable in fresh_model(configuration, shape, 10, seed).variables]
-
-
-def same(values, others):
-    return len(values) == len(others) and all(map(np.array_equal, values, others))
-
-
 @pytest.mark.parametrize(("configuration", "shape"), list(configurations()))
 def test_every_seed_is_drawn_as_a_fresh_build_starts(keras, configuration, shape):
     drawing = Drawing(configuration, 10)
@@ -39,7 +29,7 @@ def test_every_seed_is_drawn_as_a_fresh_build_starts(keras, configuration, shape
     own = configuration.variant.name == "lenet5_1998"  # its initializers are not Keras's
     assert drawing._keeps if own else drawing._recipe  # or the faster way would never be taken
     for seed, values in drawn.items():
-        assert same(values, fresh(configuration, shape, seed)), seed
+        assert same(values, fresh(configuration, seed, shape, 10)), seed
 
 
 def drawn_with_state(*, input_shape, classes):
@@ -51,20 +41,12 @@ def drawn_with_state(*, input_shape, classes):
     return model
 
 
-def of(builder):
-    return Configuration(Variant("v", builder), {}, Protocol(1, "mse"), Data("iris", test_fraction=0.2))
-
-
 def test_a_builder_that_draws_with_a_state_is_built_afresh_each_time(keras):
     drawing, configuration = Drawing(of(drawn_with_state), 3), of(drawn_with_state)
     drawn = {seed: drawing.take(seed, (4,), SEEDS[place + 1 :]) for place, seed in enumerate(SEEDS)}
     assert drawing._keeps is False
     for seed, values in drawn.items():
-        assert same(values, fresh_model_values(configuration, seed)), seed
-
-
-def fresh_model_values(configuration, seed):
-    return [variable.numpy() for variable in fresh_model(configuration, (4,), 3, seed).variables]
+        assert same(values, fresh(configuration, seed)), seed
 
 
 CALLS = []

@@ -6,26 +6,15 @@ import numpy as np
 import pytest
 
 from models.mlp import mlp
+from tests.engines.fresh import SHAPE, fresh, of, same
 from trials.engines.drawing import Drawing
-from trials.engines.model import fresh_model
 from trials.engines.recipe import with_recipe
 from trials.errors import UserError
-from trials.experiment import Configuration, Data, Protocol, Variant
-
-SHAPE = (4,)
 
 
-def of(builder):
-    return Configuration(Variant("v", builder), {}, Protocol(1, "mse"), Data("iris", test_fraction=0.2))
-
-
-def fresh(builder, seed):
-    return [variable.numpy() for variable in fresh_model(of(builder), SHAPE, 3, seed).variables]
-
-
-def same(values, others):
-    pairs = list(zip(values, others, strict=True))
-    return all(one.dtype == other.dtype and np.array_equal(one, other) for one, other in pairs)
+def alike(values, others):
+    """In their types too."""
+    return same(values, others) and [one.dtype for one in values] == [other.dtype for other in others]
 
 
 def network(*layers):
@@ -37,7 +26,7 @@ def network(*layers):
 def test_every_seed_starts_as_its_fresh_model(keras):
     _, recipe = with_recipe(of(mlp), SHAPE, 3, 0)
     for seed in (*range(20), 2**32, *np.random.default_rng(0).integers(2**63, size=20).tolist()):
-        assert same(recipe.values(seed), fresh(mlp, seed)), seed
+        assert alike(recipe.values(seed), fresh(of(mlp), seed)), seed
 
 
 def every_kind(*, input_shape, classes):
@@ -57,8 +46,8 @@ def every_kind(*, input_shape, classes):
 @pytest.mark.parametrize("seed", [0, 1, 77])
 def test_shared_seeded_and_constant_initializers_and_seed_generators(keras, seed):
     model, recipe = with_recipe(of(every_kind), SHAPE, 3, 5)
-    assert same(recipe.values(5), [variable.numpy() for variable in model.variables])
-    assert same(recipe.values(seed), fresh(every_kind, seed))
+    assert alike(recipe.values(5), [variable.numpy() for variable in model.variables])
+    assert alike(recipe.values(seed), fresh(of(every_kind), seed))
 
 
 def chooses_in_python(*, input_shape, classes):
@@ -175,10 +164,10 @@ NO_RECIPE = [
 def test_what_a_build_does_not_show_is_built_each_time(keras, builder):
     model, recipe = with_recipe(of(builder), SHAPE, 3, 0)
     assert recipe is None
-    assert same([variable.numpy() for variable in model.variables], fresh(builder, 0))
+    assert alike([variable.numpy() for variable in model.variables], fresh(of(builder), 0))
     drawing = Drawing(of(builder), 3)
     for seed in range(6):
-        assert same(drawing.take(seed, SHAPE, range(seed + 1, 6)), fresh(builder, seed))
+        assert alike(drawing.take(seed, SHAPE, range(seed + 1, 6)), fresh(of(builder), seed))
 
 
 def negated_later(*, input_shape, classes):
@@ -199,7 +188,7 @@ def negated_later(*, input_shape, classes):
 def test_a_recipe_that_does_not_give_what_is_built_is_not_used(keras):
     drawing = Drawing(of(negated_later), 3)
     for seed in range(4):
-        values, built = drawing.take(seed, SHAPE, range(seed + 1, 4)), fresh(negated_later, seed)
+        values, built = drawing.take(seed, SHAPE, range(seed + 1, 4)), fresh(of(negated_later), seed)
         assert [value.tobytes() for value in values] == [value.tobytes() for value in built]
     assert drawing._recipe is None
     assert drawing._keeps

@@ -18,7 +18,7 @@ from trials.errors import UserError
 DECLARED = [Case([*INLINE, "--dry-run"], named, own(expression)) for expression, named in DECLARATIONS.items()]
 ALL = [*COMMANDS, *FILES, *DECLARED, *DATA, *IMAGES, *TRAINED, *FOLDERS]
 MAKERS = {"UserError", "unknown", "damaged", "require"}
-MAKERS |= {"_unwritable", "_refusal", "_file_name", "_positive", "_fraction", "_plain", "_identifier"}
+MAKERS |= {"_unwritable", "_refusal", "file_name", "positive", "fraction", "plain_values", "identifier"}
 "What makes an error in the source: the class, and functions that are given parts of its message."
 ELSEWHERE = {
     (

@@ -135,6 +135,21 @@ def test_ctrl_c_while_tensorflow_loads(executor, tiny, undisturbed):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_within_a_garbage_collection_is_not_lost(number, tiny):
+    """JAX's callback runs there, and an exception that it raises goes nowhere."""
+    collecting = """
+import gc
+if units == 8:
+    gc.callbacks.append(lambda *_: (open('collecting', 'w').close(), time.sleep(60)))
+    gc.collect()
+"""
+    process = tiny.start(*INLINE, IN_BUILDER=collecting)
+    until((tiny.place / "collecting").exists, process)
+    stop(process, number)
+
+
+@pytest.mark.slow
 def test_more_ctrl_cs_while_it_stops_change_nothing(tiny):
     process = tiny.start(*PROCESSES, **HELD)
     until(lambda: tiny.trained() >= 5, process)

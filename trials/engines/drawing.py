@@ -9,7 +9,8 @@ import numpy as np
 
 from trials import backend
 from trials.engines.model import fresh_model
-from trials.engines.recipe import Recipe, replaced, with_recipe
+from trials.engines.recipe import Recipe, with_recipe
+from trials.engines.watched import replaced
 from trials.errors import UserError
 from trials.experiment import Configuration
 

@@ -2,21 +2,19 @@
 
 import copy
 import random
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from trials.engines.model import GENERATOR, fresh_model, seed_generators
-from trials.environment import import_keras
+from trials.engines.model import fresh_model, seed_generators
+from trials.engines.watched import watched
 from trials.experiment import Configuration
 from trials.seeds import Stream, dropout_states, integer
 
 DEFAULT_SEED = (1, int(1e9))
 "Between these Keras draws the seed of an initializer that was given none, from Python's generator."
-ABSENT = object()
 
 
 @dataclass(frozen=True)
@@ -58,22 +56,11 @@ class Recipe:
         return [known[place] if place in known else each.value(draws) for place, each in enumerate(self._starts)]
 
 
-@dataclass
-class _Seen:
-    """What a build did with variables, and which default seeds Keras drew for it."""
-
-    initializers: list[tuple[Any, Any]] = field(default_factory=list)
-    "Variables, and what gave them their first values."
-    seeds: list[int] = field(default_factory=list)
-    touched: bool = False
-    "Whether it looked at values, or changed some: what it does then may depend on them."
-
-
 def with_recipe(
     configuration: Configuration, input_shape: tuple[int, ...], classes: int, seed: int
 ) -> tuple[Any, Recipe | None]:
     """The seed's fresh model, and what its building shows of all seeds: None where that is not enough."""
-    with _watched() as seen:
+    with watched() as seen:
         model = fresh_model(configuration, input_shape, classes, seed)
     if seen.touched or not _drew_only(seen.seeds, seed):
         return model, None
@@ -113,51 +100,3 @@ def _python(seed: int) -> random.Random:
 
 def _default_seeds(generator: random.Random, count: int) -> list[int]:
     return [generator.randint(*DEFAULT_SEED) for _ in range(count)]
-
-
-@contextmanager
-def _watched() -> Iterator[_Seen]:
-    """Within: it is seen what Keras does with its variables, and draws for them."""
-    import_keras()
-    from keras.src.backend import Variable, in_stateless_scope
-    from keras.src.random import seed_generator
-
-    seen, initialize, assign, value = _Seen(), Variable._initialize_with_initializer, Variable.assign, Variable.value
-
-    def initialized(variable: Any, initializer: Any) -> None:
-        seen.initializers.append((variable, initializer))
-        initialize(variable, initializer)
-
-    def read(variable: Any) -> Any:
-        seen.touched |= not in_stateless_scope()  # within one are the shapes of a symbolic call worked out
-        return value.fget(variable)
-
-    def assigned(variable: Any, given: Any) -> Any:
-        seen.touched |= not variable.path.endswith(GENERATOR)  # those a trial sets itself
-        return assign(variable, given)
-
-    class Drawing:
-        @staticmethod
-        def randint(low: int, high: int) -> int:
-            seen.seeds.append(random.randint(low, high))
-            return seen.seeds[-1]
-
-    with ExitStack() as stack:
-        stack.enter_context(replaced(Variable, "_initialize_with_initializer", initialized))
-        stack.enter_context(replaced(Variable, "value", property(read)))
-        stack.enter_context(replaced(Variable, "assign", assigned))
-        stack.enter_context(replaced(seed_generator, "python_random", Drawing))
-        yield seen
-
-
-@contextmanager
-def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """Within: the owner's attribute is another one."""
-    before = vars(owner).get(name, ABSENT)  # a class may only inherit it
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        delattr(owner, name)
-        if before is not ABSENT:
-            setattr(owner, name, before)

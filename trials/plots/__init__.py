@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trials import written
+from trials.loading import not_yet_loaded_aside
 from trials.plots.accuracies import accuracies_figure
 from trials.plots.batch_norm import batch_norm_figure
 from trials.plots.curves import curves_figure
@@ -45,7 +46,7 @@ def draw(folder: Path, tables: Tables | None) -> dict[str, Drawing]:
     from matplotlib import style
 
     drawn = {}
-    with style.context(("default", STYLE)):
+    with style.context(("default", STYLE)), not_yet_loaded_aside():
         for name, figure_of in FIGURES.items():
             figure = None if tables is None else figure_of(tables)
             if figure is None:
