@@ -112,7 +112,8 @@ class Engines:
     def fast(self, parts: Parts) -> Session:
         """One for each number of training samples: it is part of what was traced."""
         return self._fast.setdefault(
-            len(parts["train"][0]), fast_session(self.case.configuration, self.case.samples.classes)
+            len(parts["train"][0]),
+            fast_session(self.case.configuration, self.case.samples.classes, parts, SEED),
         )
 
 

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from experiments import EXPERIMENTS
+from models import mlp
 from tests.engines.fresh import fresh, of, same
 from trials.engines.drawing import Drawing
 from trials.errors import UserError
@@ -88,3 +89,15 @@ def test_a_seed_whose_build_fails_fails_in_its_own_turn(keras):
             failed.append(seed)
     assert failed == [seed for seed in SEEDS if random.Random(integer(seed, Stream.WEIGHTS)).random() < 0.4]
     assert 0 < len(failed) < len(SEEDS)
+
+
+def test_what_resembles_others_but_draws_otherwise_is_built_with_fresh_kernels(keras):
+    expected = Drawing(of(drawn_with_state), 3).take(5, (4,), ())
+    Drawing(of(drawn_with_state), 3).take(5, (4,), ())  # leaves kernels whose state has moved on
+    assert same(Drawing(of(drawn_with_state), 3, resembles=True).take(5, (4,), ()), expected)
+
+
+def test_what_resembles_others_starts_with_the_values_of_fresh_models(keras):
+    drawing = Drawing(of(mlp), 3, resembles=True)
+    for place, seed in enumerate(SEEDS):
+        assert same(drawing.take(seed, (4,), SEEDS[place + 1 :]), fresh(of(mlp), seed))

@@ -9,8 +9,7 @@ from experiments import EXPERIMENTS
 from models import lenet5, mlp
 from tests.contract import small_networks
 from trials import datasets
-from trials.engines import Trainer
-from trials.engines.results import Unit
+from trials.engines.trial import run_trial
 from trials.experiment import Configuration, Data, Protocol, Variant
 from trials.splits import split
 
@@ -18,11 +17,17 @@ IRIS = EXPERIMENTS["iris_hidden_units"]
 SEEDS = ((1, 0), (2, 1))
 
 
-def results(experiment, engine="graph"):
-    """The curves and figures of two seeds of each configuration."""
-    trainer, found = Trainer(datasets.load(experiment.data)), []
-    for index, configuration in enumerate(experiment.configurations()):
-        found += [(each.curve, each.metrics) for each in trainer.run(Unit(index, configuration, SEEDS, engine))]
+def results(experiment):
+    """The curves and figures of two seeds of each configuration, one after another in its graph."""
+    from trials.engines.graph import GraphSession
+
+    samples, found = datasets.load(experiment.data), []
+    for configuration in experiment.configurations():
+        session, parts = GraphSession(configuration, samples.classes), split(samples, experiment.data, 0)
+        for place, (trial, seed) in enumerate(SEEDS):
+            ahead = [number for _, number in SEEDS[place + 1 :]]
+            each = run_trial(session, trial, seed, ahead, configuration.protocol, parts, lambda: None)
+            found.append((each.curve, each.metrics))
     return found
 
 
@@ -79,7 +84,7 @@ def through_a_generator(*, input_shape, classes):
 def test_light_networks_are_small_and_draw_nothing(builder, shape, light, keras):
     from trials.engines import graph
 
-    assert graph._is_light(builder(input_shape=shape, classes=10)) is light
+    assert graph.is_light(builder(input_shape=shape, classes=10)) is light
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import numpy as np
 
 from trials import backend
 from trials.datasets import Samples
-from trials.engines import Trainer
-from trials.engines.lanes import Lane, Start
+from trials.engines import Trainer, graph_session
+from trials.engines.lanes import Lane, Start, has_lanes
 from trials.engines.model import compile_model, fresh_model
 from trials.engines.results import Unit
 from trials.environment import import_keras
@@ -45,9 +45,10 @@ def train(configuration: Configuration, samples: Samples, parts: Parts, seed: in
     batches = first_batches(parts, configuration.protocol.batch_size, seed)
     reason = Trainer(samples).check(Unit(0, configuration, ((1, seed),), "auto")).reason
     with precise():
-        fit, fast = FitSession(configuration, samples.classes), fast_session(configuration, samples.classes)
+        fit = FitSession(configuration, samples.classes)
         if not reason:
             try:
+                fast = fast_session(configuration, samples.classes, batches[0], seed)
                 excepted = without_gradient(configuration, samples.classes, batches[0], seed)
                 return side_by_side(fit, [fast], batches, seed, excepted, tolerance())
             except UnsupportedError as error:
@@ -86,15 +87,14 @@ def precise() -> Iterator[None]:
         set_("float32")
 
 
-def fast_session(configuration: Configuration, classes: int) -> Any:
-    """What trains one seed as the current backend's fast engine does."""
+def fast_session(configuration: Configuration, classes: int, parts: Parts, seed: int) -> Any:
+    """What trains one seed on such parts as the current backend's fast engine does."""
     if backend.engine_of("auto") == "vmap":
         from trials.engines.vmap import VmapSession
 
         return OneOfThree(VmapSession(configuration, classes), configuration)
-    from trials.engines.graph import GraphSession
-
-    return GraphSession(configuration, classes)
+    session = graph_session(configuration, classes, parts, [seed])
+    return OneOfThree(session, configuration) if has_lanes(session) else session
 
 
 class OneOfThree:

@@ -12,12 +12,13 @@ import numpy as np
 
 from trials import backend
 from trials.datasets import Samples
-from trials.engines.drawing import kernels_kept
-from trials.engines.lanes import Lane, Start, program, run_together
+from trials.engines.drawing import Drawing, kernels_kept
+from trials.engines.lanes import Lane, Lanes, Start, has_lanes, program, run_together
 from trials.engines.model import blueprint, check_model, fresh_model, load_weights_file, weights_file
 from trials.engines.results import MOST_SEEDS, Figures, TrialResult, Unit
 from trials.engines.trial import OnEpoch, figures, run_trial
 from trials.errors import UnsupportedError, UserError, first_line
+from trials.experiment import Configuration
 from trials.splits import LaneParts, Parts, check_classes, drawn, split
 
 ENGINES = {
@@ -27,11 +28,26 @@ ENGINES = {
 }
 
 
-def _session(engine: str, unit: Unit, classes: int) -> Any:
-    if engine == "graph":
-        from trials.engines.graph import GraphSession
+def graph_session(
+    configuration: Configuration, classes: int, parts: Parts, seeds: Sequence[int], graph: Any = None
+) -> Any:
+    """The graph engine's session for these seeds: lanes of a small dense network, or one seed of any other.
 
-        return GraphSession(unit.configuration, classes)
+    `graph` is one traced for the lanes of another configuration, which may serve this one.
+    """
+    from trials.engines.graph import GraphSession
+    from trials.engines.side_by_side import SideBySide, as_row
+
+    x = parts["train"][0]
+    drawing = Drawing(configuration, classes, resembles=graph is not None)
+    drawing.begin(seeds[0], x.shape[1:], seeds[1:])
+    row = as_row(drawing.template, configuration, x)
+    if row is None:
+        return GraphSession(configuration, classes, drawing)
+    return SideBySide(configuration, row, drawing, graph)
+
+
+def _other_session(engine: str, unit: Unit, classes: int) -> Any:
     if engine == "vmap":
         from trials.engines.vmap import VmapSession
 
@@ -102,7 +118,7 @@ class Trainer:
     def _not_over_lanes(self, unit: Unit, seed: int) -> str:
         """Why lanes cannot train it; empty where they can."""
         try:
-            _session("vmap", unit, self.samples.classes).trace(seed, self._lane_parts(unit, seed))
+            _other_session("vmap", unit, self.samples.classes).trace(seed, self._lane_parts(unit, seed))
         except UnsupportedError as error:
             return str(error).rstrip(".")
         return ""
@@ -111,7 +127,7 @@ class Trainer:
         """The test figures of kept weights, measured as the trial that left them measured its own."""
         seed = unit.seeds[0][1]
         session = self._session_of(unit, unit.engine)
-        if unit.engine != "vmap":
+        if not has_lanes(session):
             session.start(seed, self._split(unit, seed), ())
             load_weights_file(session.model, weights)
             return figures(session, "test")
@@ -129,10 +145,7 @@ class Trainer:
         engine = "fit" if unit.index in self._fallbacks else backend.engine_of(unit.engine)
         reason = self._fallbacks.get(unit.index, unit.reason)
         try:
-            if engine == "vmap":
-                results = self._train_lanes(unit, later, on_epoch)
-            else:
-                results = [(unit.index, self._train_one(unit, engine, on_epoch))]
+            results = self._train(unit, engine, later, on_epoch)
         except UnsupportedError as error:
             if unit.engine == "auto":
                 self._fallbacks[unit.index] = str(error)
@@ -151,13 +164,37 @@ class Trainer:
             for index, each in results
         ]
 
-    def _train_one(self, unit: Unit, engine: str, on_epoch: OnEpoch) -> TrialResult:
-        (trial, seed), *later = unit.seeds
-        parts = self._split(unit, seed)
+    def _train(
+        self, unit: Unit, engine: str, later: Sequence[Unit], on_epoch: OnEpoch
+    ) -> list[tuple[int, TrialResult]]:
+        if engine == "vmap":
+            return self._train_lanes(unit, later, on_epoch)
         session = self._session_of(unit, engine)
-        ahead = [number for _, number in later]
+        if has_lanes(session):
+            return [(unit.index, result) for result in self._train_side_by_side(unit, session, on_epoch)]
+        return [(unit.index, self._train_one(unit, session, on_epoch))]
+
+    def _train_one(self, unit: Unit, session: Any, on_epoch: OnEpoch) -> TrialResult:
+        (trial, seed), *_ = unit.seeds
+        parts, ahead = self._split(unit, seed), _numbers(unit.seeds[1:])
         result = run_trial(session, trial, seed, ahead, unit.configuration.protocol, parts, on_epoch)
         return _with_weights(unit, result, session)
+
+    def _train_side_by_side(self, unit: Unit, session: Lanes, on_epoch: OnEpoch) -> list[TrialResult]:
+        """As many of the first seeds as there are lanes, up to one that has no network: it fails in its own turn."""
+        seeds = _numbers(unit.seeds)
+        parts = self._split(unit, seeds[0])
+        starts: list[Start] = []
+        for place in range(session.room(len(seeds), seeds[0], parts)):
+            try:
+                values = session.fresh(seeds[place], parts, seeds[place + 1 :])
+            except Exception:
+                if not starts:
+                    raise
+                break
+            starts.append(Start(unit.configuration, values, parts))
+        trained = run_together(session, unit.seeds[: len(starts)], starts, on_epoch)
+        return [_with_weights(unit, result, lane) for result, lane in trained]
 
     def _train_lanes(self, unit: Unit, later: Sequence[Unit], on_epoch: OnEpoch) -> list[tuple[int, TrialResult]]:
         if unit.index in self._apart:
@@ -181,10 +218,17 @@ class Trainer:
 
     def _session_of(self, unit: Unit, engine: str) -> Any:
         if self._held is None or not _serves(*self._held[:2], unit, engine):
+            graph = getattr(self._held[2], "stacked", None) if self._held else None
             self._held = None
             gc.collect()  # a traced model is a cycle of references: a megabyte that would wait for its turn
-            self._held = (unit, engine, _session(engine, unit, self.samples.classes))
+            self._held = (unit, engine, self._session(unit, engine, graph))
         return self._held[2]
+
+    def _session(self, unit: Unit, engine: str, graph: Any) -> Any:
+        if engine == "graph":
+            seeds = _numbers(unit.seeds)
+            return graph_session(unit.configuration, self.samples.classes, self._split(unit, seeds[0]), seeds, graph)
+        return _other_session(engine, unit, self.samples.classes)
 
     def _lane_parts(self, unit: Unit, seed: int) -> LaneParts:
         data = unit.configuration.data
@@ -214,6 +258,10 @@ def _with_weights(unit: Unit, result: TrialResult, session: Any) -> TrialResult:
         return result
     content = weights_file(session.model)
     return replace(result, weights=content, weights_sha256=hashlib.sha256(content).hexdigest())
+
+
+def _numbers(seeds: Sequence[tuple[int, int]]) -> list[int]:
+    return [seed for _, seed in seeds]
 
 
 def _failed(unit: Unit, error: str) -> TrialResult:

@@ -22,11 +22,12 @@ MOST_BYTES = 64 * 2**20
 class Drawing:
     """The values that fresh models of many seeds start with; seeds are drawn many at a time.
 
-    `template` is the first model built, shapes and names and all.
+    `template` is the first model built, shapes and names and all. `resembles` says that it is like others for which
+    initializers alone were enough: then it is built with TensorFlow's kernels kept, and once more if they are not.
     """
 
-    def __init__(self, configuration: Configuration, classes: int) -> None:
-        self.configuration, self.classes = configuration, classes
+    def __init__(self, configuration: Configuration, classes: int, resembles: bool = False) -> None:
+        self.configuration, self.classes, self.resembles = configuration, classes, resembles
         self.template: Any = None
         self._recipe: Recipe | None = None
         self._keeps = False
@@ -36,22 +37,27 @@ class Drawing:
     def take(self, seed: int, input_shape: tuple[int, ...], ahead: Sequence[int]) -> list[np.ndarray]:
         """The values of all variables of this seed's fresh model, in the model's order; `ahead` seeds come next."""
         if self.template is None:
-            self._begin(seed, input_shape, ahead)
+            self.begin(seed, input_shape, ahead)
         if seed not in self._drawn:
             self._draw(seed, input_shape, ahead)
         return self._drawn.pop(seed)
 
-    def _begin(self, seed: int, input_shape: tuple[int, ...], ahead: Sequence[int]) -> None:
+    def begin(self, seed: int, input_shape: tuple[int, ...], ahead: Sequence[int]) -> None:
         """Builds the first model and, where others follow, finds the fastest way to theirs that gives the same."""
-        self.template, recipe = with_recipe(self.configuration, input_shape, self.classes, seed)
-        values = self._drawn[seed] = _copies(self.template)
+        with kernels_kept() if self.resembles else nullcontext():
+            template, recipe = with_recipe(self.configuration, input_shape, self.classes, seed)
+        if recipe is not None and not _same(recipe.values(seed), _copies(template)):
+            recipe = None
+        if self.resembles and recipe is None:
+            template = fresh_model(self.configuration, input_shape, self.classes, seed)
+        self.template, self._drawn[seed] = template, _copies(template)
         with kernels_kept(), suppress(UserError):  # a builder that bears no second call says so in its turn
-            if ahead and recipe is not None and _same(recipe.values(seed), values):
+            if ahead and recipe is not None:
                 next_values = self._built(ahead[0], input_shape)
                 if _same(recipe.values(ahead[0]), next_values):
                     self._recipe, self._drawn[ahead[0]] = recipe, next_values
             if ahead and self._recipe is None:
-                self._keeps = _same(self._built(seed, input_shape), values)
+                self._keeps = _same(self._built(seed, input_shape), self._drawn[seed])
 
     def _draw(self, seed: int, input_shape: tuple[int, ...], ahead: Sequence[int]) -> None:
         self._drawn, held = {}, 0

@@ -18,18 +18,19 @@ EXTRAS = (
 )
 
 
-def _is_plain(optimizer: Any) -> bool:
+def is_plain(optimizer: Any) -> bool:
     """Whether it is Adam as Kingma and Ba (2015) wrote it, and nothing more."""
-    if type(optimizer) is not keras.optimizers.Adam or optimizer.amsgrad or optimizer.use_ema or not optimizer.built:
+    if type(optimizer) is not keras.optimizers.Adam or optimizer.amsgrad or optimizer.use_ema:
         return False
     return all(getattr(optimizer, extra) is None for extra in EXTRAS)
 
 
-def _update(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
+def rates(optimizer: Any) -> dict[str, Any]:
+    """What the kernel takes beside the variables for the next of a plain Adam's steps."""
     step = tf.cast(optimizer.iterations.value + 1, tf.float32)
     # The kernel rounds betas before it takes them from 1: 1 - 0.999 comes out 1e-5 too small.
     skew_m, skew_v = ((1 - float(np.float32(beta))) / (1 - beta) for beta in (optimizer.beta_1, optimizer.beta_2))
-    rates = {
+    return {
         "lr": tf.cast(optimizer.learning_rate, tf.float32) * (skew_v**0.5 / skew_m),
         "beta1_power": tf.pow(tf.constant(optimizer.beta_1, tf.float32), step),
         "beta2_power": tf.pow(tf.constant(optimizer.beta_2, tf.float32), step),
@@ -37,18 +38,22 @@ def _update(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]) 
         "beta2": optimizer.beta_2,
         "epsilon": optimizer.epsilon * skew_v**0.5,
     }
+
+
+def _update(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
+    given = rates(optimizer)
     for gradient, variable in zip(gradients, variables, strict=True):
         index = optimizer._get_variable_index(variable)
         state = {"m": optimizer._momentums[index], "v": optimizer._velocities[index], "var": variable}
         handles = {name: held.value.handle for name, held in state.items()}
-        tf.raw_ops.ResourceApplyAdam(grad=gradient, **handles, **rates)
+        tf.raw_ops.ResourceApplyAdam(grad=gradient, **handles, **given)
     optimizer.iterations.assign_add(1)
 
 
 @contextmanager
 def fused_adam(optimizer: Any) -> Iterator[None]:
     """Within: a plain Adam's updates trace as fused kernels; any other optimizer stays as it is."""
-    if not _is_plain(optimizer):
+    if not is_plain(optimizer) or not optimizer.built:
         yield
         return
     keras_apply = optimizer.apply

@@ -7,7 +7,7 @@ between the steps is gone.
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from trials.engines.model import (
     weights_of,
 )
 from trials.errors import UnsupportedError, first_line
-from trials.experiment import Configuration
+from trials.experiment import Configuration, Identifier
 from trials.splits import ALIGNMENT, Parts
 
 EVALUATION_BATCH = 250  # on a CPU what a batch leaves between layers then stays in its cache (benchmarks/log.md)
@@ -47,12 +47,12 @@ RESEEDED = {
 class GraphSession:
     """Holds one traced model; each seed's fresh weights and states are copied into it."""
 
-    def __init__(self, configuration: Configuration, classes: int) -> None:
+    def __init__(self, configuration: Configuration, classes: int, drawing: Drawing | None = None) -> None:
         self.configuration = configuration
         self.classes = classes
         self.parameters = 0
         self.model: Any = None
-        self._drawing = Drawing(configuration, classes)
+        self._drawing = drawing or Drawing(configuration, classes)
         self._held: Parts | None = None
 
     def start(self, seed: int, parts: Parts, ahead: Sequence[int]) -> None:
@@ -89,7 +89,7 @@ class GraphSession:
         self._device = "/GPU:0" if tf.config.list_logical_devices("GPU") else "/CPU:0"
         model = self._drawing.template
         self._state = list(model.variables)
-        self._is_light = self._device.startswith("/CPU") and _is_light(model)
+        self._is_light = self._device.startswith("/CPU") and is_light(model)
         compile_model(model, self.configuration)
         self._optimizer_start = [np.array(variable.numpy()) for variable in model.optimizer.variables]
         x, y = parts["train"]
@@ -162,20 +162,8 @@ class GraphSession:
         return weigh
 
     def _batch_evaluation(self, model: Any) -> Any:
-        losses = sample_losses(self.configuration.protocol.loss)
-        cut = threshold(self.configuration.protocol.loss)
-
-        def hits(y: Any, outputs: Any) -> Any:
-            if outputs.shape[-1] == 1:
-                return (outputs[:, 0] > cut) == (y[:, 0] > 0.5)
-            truth = tf.argmax(y, -1) if y.shape.rank > 1 else tf.cast(y, tf.int64)
-            return tf.argmax(outputs, -1) == truth
-
-        def evaluation(x: Any, y: Any) -> tuple[Any, Any]:
-            outputs = model(x, training=False)
-            return hits(y, outputs), tf.cast(losses(y, outputs), tf.float32)
-
-        return evaluation
+        measure = measures(self.configuration.protocol.loss)
+        return lambda x, y: measure(y, model(x, training=False))
 
     def _evaluation(self, model: Any) -> Any:
         of_batch = self._batch_evaluation(model)
@@ -210,6 +198,21 @@ class GraphSession:
         self.model.set_weights(weights)
 
 
+def measures(identifier: Identifier) -> Callable[[Any, Any], tuple[Any, Any]]:
+    """Whether each of some outputs is right for its label, and its loss."""
+    losses, cut = sample_losses(identifier), threshold(identifier)
+
+    def measure(y: Any, outputs: Any) -> tuple[Any, Any]:
+        if outputs.shape[-1] == 1:
+            right = (outputs[..., 0] > cut) == (y[..., 0] > 0.5)
+        else:
+            truth = tf.argmax(y, -1) if y.shape.rank == outputs.shape.rank else tf.cast(y, tf.int64)
+            right = tf.argmax(outputs, -1) == truth
+        return right, tf.cast(losses(y, outputs), tf.float32)
+
+    return measure
+
+
 @contextlib.contextmanager
 def _fast_forms(model: Any, device: str) -> Iterator[None]:
     """Within: the model traces in the forms that are faster on a CPU, where they give the same."""
@@ -220,7 +223,7 @@ def _fast_forms(model: Any, device: str) -> Iterator[None]:
         yield
 
 
-def _is_light(model: Any) -> bool:
+def is_light(model: Any) -> bool:
     """Whether TensorFlow takes longer to optimise the graph than that saves on a CPU, for the same network.
 
     Where layers draw it is not the same: their masks are others.

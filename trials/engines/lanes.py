@@ -50,8 +50,8 @@ class Lanes(Interface):
         Raises UnsupportedError where lanes cannot train the model.
         """
 
-    def fresh(self, seed: int, parts: LaneParts) -> Values:
-        """The values of this seed's fresh model."""
+    def fresh(self, seed: int, parts: LaneParts, ahead: Sequence[int] = ()) -> Values:
+        """The values of this seed's fresh model; `ahead` seeds come next."""
 
     def start(self, starts: Sequence[Start]) -> None:
         """Takes what each lane starts with. All have the same parts, unless every trial draws its own."""
@@ -70,6 +70,11 @@ class Lanes(Interface):
 
     def restore(self, values: Mapping[int, Values]) -> None:
         """Puts such values of some lanes back."""
+
+
+def has_lanes(session: Any) -> bool:
+    """Whether a session is `Lanes`, and not one seed's alone."""
+    return hasattr(session, "room")
 
 
 @dataclass

@@ -62,7 +62,7 @@ class VmapSession:
         self._build(seed, parts)
         self._lowered(FEWEST, parts)
 
-    def fresh(self, seed: int, parts: LaneParts) -> Values:
+    def fresh(self, seed: int, parts: LaneParts, ahead: Sequence[int] = ()) -> Values:
         """The values of this seed's fresh model."""
         return [np.array(variable.numpy()) for variable in self._fresh_model(seed, parts).variables]
 

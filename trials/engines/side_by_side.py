@@ -1,0 +1,267 @@
+"""Small dense networks of many seeds side by side in one graph: their kernels stacked, each product a batched one.
+
+Most of what such a network takes is not its arithmetic but what surrounds each operation, which serves all seeds
+here, and a trace, which serves all widths. What a seed gives does not depend on which others are trained beside it.
+"""
+
+import inspect
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trials.engines.drawing import Drawing
+from trials.engines.fused_adam import is_plain, rates
+from trials.engines.graph import EVALUATION_BATCH, is_light, measures
+from trials.engines.lanes import Start, Values
+from trials.engines.model import compile_model, keras_loss, keras_optimizer, optimise_graphs, sample_losses
+from trials.errors import UnsupportedError, first_line
+from trials.experiment import Configuration, Identifier
+from trials.splits import LaneParts
+
+BLOCK = 16
+"""Numbers that a core takes at a time. What is left over at the end of an array TensorFlow computes one by one, to
+other last bits: so lanes come in blocks, and the last ones, as many as hold so many numbers, are idle."""
+MOST_LANES = 2 * BLOCK
+"With the idle ones. More are hardly faster, and the first result waits for all."
+MOST_NUMBERS = 1_000_000
+"In the training samples: beyond, arithmetic is what takes time."
+LOSSES = {"categorical_crossentropy", "sparse_categorical_crossentropy", "binary_crossentropy", "mean_squared_error"}
+PENALTIES = ("kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint")
+OWN = ("name", "units", "kernel_initializer", "bias_initializer")
+"What layers that share a trace may differ in."
+
+
+@dataclass(frozen=True)
+class Row:
+    """Layers one after another. Those of equal keys can be trained by one graph."""
+
+    layers: Sequence[Any]
+    key: str
+
+
+def as_row(model: Any, configuration: Configuration, x: np.ndarray) -> Row | None:
+    """The layers of a fresh model that, with its protocol, can be trained side by side on `x`; None of any other."""
+    protocol, data = configuration.protocol, configuration.data
+    if data.resampled or protocol.class_weight or x.size > MOST_NUMBERS or tf.config.list_logical_devices("GPU"):
+        return None
+    if not is_light(model) or not is_plain(keras_optimizer(protocol)) or not _is_mean_of_samples(protocol.loss):
+        return None
+    first, *layers = getattr(model, "_functional", model).layers
+    pairs = zip([first, *layers], layers, strict=False)
+    if not all(map(_can_be_stacked, layers)) or any(after.input is not before.output for before, after in pairs):
+        return None
+    kinds = [(type(layer).__name__, _common(layer)) for layer in layers]
+    return Row(layers, json.dumps([kinds, x.shape[1:], repr((protocol, data))], default=str))
+
+
+def _common(layer: Any) -> dict[str, Any]:
+    return {name: value for name, value in layer.get_config().items() if name not in OWN}
+
+
+def _can_be_stacked(layer: Any) -> bool:
+    """Whether it does to each sample, in a stack of lanes, what it does without one."""
+    if len(layer._inbound_nodes) != 1 or layer.compute_dtype != "float32":
+        return False
+    if type(layer) is keras.layers.Dense:
+        whole = layer.trainable and not layer.lora_enabled and len(layer.variables) == 1 + layer.use_bias
+        bare = not any(getattr(layer, penalty, None) for penalty in PENALTIES)
+        return whole and bare and len(layer.input.shape) == 2 and _is_of_keras(layer.activation)
+    if type(layer) is keras.layers.Activation:
+        return _is_of_keras(layer.activation)
+    return type(layer) in (keras.layers.Flatten, keras.layers.ReLU) or (
+        type(layer) is keras.layers.Softmax and layer.axis == -1
+    )
+
+
+def _is_of_keras(function: Any) -> bool:
+    return inspect.isfunction(function) and function.__module__.startswith("keras.")
+
+
+def _is_mean_of_samples(identifier: Identifier) -> bool:
+    """Whether the loss is one that measures each sample along its last axis, and then the mean."""
+    loss = keras_loss(identifier)
+    function = getattr(loss, "fn", loss)
+    config = loss.get_config() if hasattr(loss, "get_config") else {}
+    usual = config.get("axis", -1) == -1 and config.get("reduction", "sum_over_batch_size") == "sum_over_batch_size"
+    return usual and _is_of_keras(function) and function.__name__ in LOSSES
+
+
+class Stacked:
+    """The variables of all lanes and the traced functions over them; shapes are free, but for the data's."""
+
+    def __init__(self, row: Row, configuration: Configuration, outputs: int, x: np.ndarray, y: np.ndarray) -> None:
+        self.key = row.key
+        self._layers = row.layers
+        self._outputs = outputs
+        self._batch = configuration.protocol.batch_size
+        self._losses = sample_losses(configuration.protocol.loss)
+        self._measure = measures(configuration.protocol.loss)
+        self._optimizer = keras_optimizer(configuration.protocol)
+        self.variables = [_free(len(held.shape) + 1) for layer in row.layers for held in layer.variables]
+        self._moments = [(_free(len(held.shape)), _free(len(held.shape))) for held in self.variables]
+        samples = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in (x, y)]
+        orders = tf.TensorSpec((None, None), tf.int32)
+        self.run_epoch = tf.function(self._epoch, autograph=False).get_concrete_function(*samples, orders)
+        self.run_evaluation = tf.function(self._evaluation, autograph=False).get_concrete_function(*samples)
+
+    def start(self, values: Sequence[np.ndarray]) -> None:
+        """Takes the variables' values, each stacked along the lanes, and forgets all steps."""
+        for variable, moments, value in zip(self.variables, self._moments, values, strict=True):
+            variable.assign(value)
+            for moment in moments:
+                moment.assign(np.zeros_like(value))
+        self._optimizer.iterations.assign(0)
+
+    def _epoch(self, x: Any, y: Any, orders: Any) -> Any:
+        lanes, samples = tf.unstack(tf.shape(orders))
+
+        def body(start: Any, total: Any) -> tuple[Any, Any]:
+            chosen = orders[:, start : start + self._batch]
+            size = tf.cast(tf.shape(chosen)[1], tf.float32)
+            with tf.GradientTape() as tape:
+                losses = self._losses(tf.gather(y, chosen), self._forward(tf.gather(x, chosen)))
+                mean = tf.reduce_sum(losses, 1) / size
+            self._update(tape.gradient(mean, self.variables))
+            return start + self._batch, total + mean * size
+
+        _, total = tf.while_loop(lambda start, _: start < samples, body, (0, tf.zeros([lanes])), parallel_iterations=1)
+        return total / tf.cast(samples, tf.float32)
+
+    def _evaluation(self, x: Any, y: Any) -> tuple[Any, Any]:
+        lanes = tf.shape(self.variables[0])[:1]
+        x, y = (tf.broadcast_to(each, tf.concat([lanes, tf.shape(each)], 0)) for each in (x, y))
+        return self._measure(y, self._forward(x))
+
+    def _forward(self, x: Any) -> Any:
+        """Outputs of shape (lanes, samples, outputs) for inputs of shape (lanes, samples, ...)."""
+        variables = iter(self.variables)
+        for layer in self._layers:
+            if type(layer) is keras.layers.Dense:
+                x = tf.matmul(x, next(variables))
+                x = layer.activation(_with_bias(x, next(variables)) if layer.use_bias else x)
+            elif type(layer) is keras.layers.Flatten:
+                x = tf.reshape(x, [*tf.unstack(tf.shape(x)[:2]), int(np.prod(x.shape[2:]))])
+            else:
+                x = layer.call(x)
+        return tf.ensure_shape(x, (None, None, self._outputs))
+
+    def _update(self, gradients: Sequence[Any]) -> None:
+        given = rates(self._optimizer)
+        for gradient, variable, (m, v) in zip(gradients, self.variables, self._moments, strict=True):
+            tf.raw_ops.ResourceApplyAdam(var=variable.handle, m=m.handle, v=v.handle, grad=gradient, **given)
+        self._optimizer.iterations.assign_add(1)
+
+
+@tf.custom_gradient
+def _with_bias(x: Any, bias: Any) -> Any:
+    """Its gradient is summed sample after sample, as that of one lane alone is."""
+
+    def gradient(above: Any) -> tuple[Any, Any]:
+        by_sample = tf.transpose(above, [1, 0, 2])
+        sums = tf.raw_ops.BiasAddGrad(out_backprop=tf.reshape(by_sample, [tf.shape(by_sample)[0], -1]))
+        return above, tf.reshape(sums, tf.shape(bias))
+
+    return x + bias[:, tf.newaxis], gradient
+
+
+def _free(rank: int) -> Any:
+    """A variable of this rank and any shape."""
+    return tf.Variable(np.zeros((1,) * rank, np.float32), shape=[None] * rank)
+
+
+class SideBySide:
+    """The lanes of one configuration. They take the graph of an `other` one, if that can train them."""
+
+    def __init__(self, configuration: Configuration, row: Row, drawing: Drawing, other: Stacked | None = None) -> None:
+        self.configuration = configuration
+        self.stacked = other if other is not None and other.key == row.key else None
+        self.parameters = drawing.template.count_params()
+        self._row = row
+        self._drawing = drawing
+        self._outputs = drawing.template.output_shape[-1]
+        self._held: LaneParts = {}
+        self._tensors: dict[str, tuple[Any, Any]] = {}
+        self._measured: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._copies: list[np.ndarray] = []
+
+    @property
+    def model(self) -> Any:
+        model = self._drawing.template
+        return model if model.compiled else compile_model(model, self.configuration)
+
+    @property
+    def _idle(self) -> int:
+        return -(-BLOCK // self._outputs)
+
+    def room(self, wanted: int, seed: int, parts: LaneParts) -> int:
+        return min(wanted, MOST_LANES - self._idle)
+
+    def fresh(self, seed: int, parts: LaneParts, ahead: Sequence[int] = ()) -> Values:
+        return self._drawing.take(seed, parts["train"][0].shape[1:], ahead)
+
+    def start(self, starts: Sequence[Start]) -> None:
+        optimise_graphs(False)  # that would take longer than it saves
+        if self.stacked is None:
+            try:
+                self.stacked = Stacked(self._row, self.configuration, self._outputs, *starts[0].parts["train"])
+            except Exception as error:  # a layer that cannot be traced fails in its own way
+                raise UnsupportedError(first_line(error)) from error
+        self.stacked.start([self._stack(column) for column in zip(*(it.values for it in starts), strict=True)])
+        self.load([it.parts for it in starts])
+
+    def load(self, parts: Sequence[LaneParts]) -> None:
+        """Takes the arrays that all share, the first one's."""
+        if self._held is not parts[0]:
+            self._held = parts[0]
+            self._tensors = {name: (tf.constant(x), tf.constant(y)) for name, (x, y) in parts[0].items()}
+        self._changed()
+
+    def _stack(self, values: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+        """One a lane; idle lanes hold the first."""
+        idle = self._idle + -(len(values) + self._idle) % BLOCK
+        return np.stack([*values, *[values[0]] * idle])
+
+    def train_epoch(self, orders: np.ndarray, live: np.ndarray) -> np.ndarray:
+        ended = {int(lane): [column[lane] for column in self.weights()] for lane in np.flatnonzero(~live)}
+        losses = self._graph.run_epoch(*self._tensors["train"], tf.constant(self._stack(orders))).numpy()
+        self._changed()
+        self.restore(ended)
+        return np.asarray(losses)
+
+    def evaluate(self, part: str) -> tuple[np.ndarray, np.ndarray]:
+        if part not in self._measured:
+            x, y = self._tensors[part]
+            starts = range(0, len(y), EVALUATION_BATCH)
+            batches = [slice(start, start + EVALUATION_BATCH) for start in starts]
+            found = [self._graph.run_evaluation(x[batch], y[batch]) for batch in batches]
+            right, losses = (np.concatenate([each.numpy() for each in both], 1) for both in zip(*found, strict=True))
+            self._measured[part] = right, losses
+        return self._measured[part]
+
+    def weights(self) -> list[np.ndarray]:
+        self._copies = self._copies or [variable.numpy() for variable in self._graph.variables]
+        return self._copies
+
+    def restore(self, values: Mapping[int, Values]) -> None:
+        if not values:
+            return
+        copies = [column.copy() for column in self.weights()]
+        for lane, each in values.items():
+            for column, value in zip(copies, each, strict=True):
+                column[lane] = value
+        for variable, column in zip(self._graph.variables, copies, strict=True):
+            variable.assign(column)
+        self._changed()
+
+    @property
+    def _graph(self) -> Stacked:
+        assert self.stacked is not None, "lanes are started before they are trained"
+        return self.stacked
+
+    def _changed(self) -> None:
+        self._measured, self._copies = {}, []
