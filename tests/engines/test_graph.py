@@ -84,7 +84,7 @@ def through_a_generator(*, input_shape, classes):
 def test_light_networks_are_small_and_draw_nothing(builder, shape, light, keras):
     from trials.engines import graph
 
-    assert graph.is_light(builder(input_shape=shape, classes=10)) is light
+    assert graph._is_light(builder(input_shape=shape, classes=10)) is light
 
 
 @pytest.mark.parametrize(

@@ -169,12 +169,31 @@ def twice(*, input_shape, classes):
     return keras.Model(inputs, keras.layers.Dense(classes)(shared(shared(inputs))))
 
 
-def past_a_layer(*, input_shape, classes):
+def two_outputs(*, input_shape, classes):
     import keras
 
     inputs = keras.Input(input_shape)
-    keras.layers.Dense(5)(inputs)
-    return keras.Model(inputs, [keras.layers.Dense(classes)(inputs)])
+    hidden = keras.layers.Dense(4)(inputs)
+    return keras.Model(inputs, [hidden, keras.layers.Dense(classes)(hidden)])
+
+
+def own_model(*, input_shape, classes):
+    import keras
+
+    class Own(keras.Model):
+        """Which may train in any way."""
+
+    inputs = keras.Input(input_shape)
+    return Own(inputs, keras.layers.Dense(classes)(inputs))
+
+
+def own_layer(*, input_shape, classes):
+    import keras
+
+    class Dense(keras.layers.Dense):
+        """Whatever it does."""
+
+    return keras.Sequential([keras.Input(input_shape), Dense(classes)])
 
 
 def frozen(*, input_shape, classes):
@@ -210,13 +229,13 @@ PENALISED = {
 @pytest.mark.parametrize(
     "configuration",
     [
-        *(iris(builder) for builder in (parallel, twice, frozen, nested)),
+        *(iris(builder) for builder in (parallel, twice, frozen, nested, two_outputs, own_model, own_layer)),
         *(layers(lambda layers, it=it: layers.Dense(3, **it)) for it in ({k: v} for k, v in PENALISED.items())),
         layers(lambda layers: layers.Dense(3, activation=Smoothed())),
         layers(lambda layers: layers.Dense(3, dtype="mixed_float16")),
         layers(lambda layers: layers.Dropout(0.5), HEAD),
         layers(lambda layers: layers.Dense(3), lambda layers: layers.Softmax(axis=0)),
-        layers(lambda layers: layers.Dense(2000), HEAD),
+        layers(lambda layers: layers.Dense(6000), HEAD),
         layers(HEAD, optimizer="sgd"),
         layers(HEAD, optimizer={"class_name": "adam", "config": {"clipnorm": 1.0}}),
         layers(HEAD, class_weight={0: 2.0}),

@@ -89,7 +89,7 @@ class GraphSession:
         self._device = "/GPU:0" if tf.config.list_logical_devices("GPU") else "/CPU:0"
         model = self._drawing.template
         self._state = list(model.variables)
-        self._is_light = self._device.startswith("/CPU") and is_light(model)
+        self._is_light = self._device.startswith("/CPU") and _is_light(model)
         compile_model(model, self.configuration)
         self._optimizer_start = [np.array(variable.numpy()) for variable in model.optimizer.variables]
         x, y = parts["train"]
@@ -223,7 +223,7 @@ def _fast_forms(model: Any, device: str) -> Iterator[None]:
         yield
 
 
-def is_light(model: Any) -> bool:
+def _is_light(model: Any) -> bool:
     """Whether TensorFlow takes longer to optimise the graph than that saves on a CPU, for the same network.
 
     Where layers draw it is not the same: their masks are others.

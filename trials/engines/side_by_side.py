@@ -5,6 +5,7 @@ here, and a trace, which serves all widths. What a seed gives does not depend on
 """
 
 import inspect
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import tensorflow as tf
 
 from trials.engines.drawing import Drawing
 from trials.engines.fused_adam import is_plain, rates
-from trials.engines.graph import EVALUATION_BATCH, is_light, measures
+from trials.engines.graph import EVALUATION_BATCH, measures
 from trials.engines.lanes import Start, Values
 from trials.engines.model import compile_model, keras_loss, keras_optimizer, optimise_graphs, sample_losses
 from trials.errors import UnsupportedError, first_line
@@ -28,8 +29,8 @@ BLOCK = 16
 other last bits: so lanes come in blocks, and the last ones, as many as hold so many numbers, are idle."""
 MOST_LANES = 2 * BLOCK
 "With the idle ones. More are hardly faster, and the first result waits for all."
-MOST_NUMBERS = 1_000_000
-"In the training samples: beyond, arithmetic is what takes time."
+MOST_PARAMETERS, MOST_NUMBERS = 40_000, 1_000_000
+"Of the network, and in the training samples: beyond, arithmetic is what takes time."
 LOSSES = {"categorical_crossentropy", "sparse_categorical_crossentropy", "binary_crossentropy", "mean_squared_error"}
 PENALTIES = ("kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint")
 OWN = ("name", "units", "kernel_initializer", "bias_initializer")
@@ -49,14 +50,25 @@ def as_row(model: Any, configuration: Configuration, x: np.ndarray) -> Row | Non
     protocol, data = configuration.protocol, configuration.data
     if data.resampled or protocol.class_weight or x.size > MOST_NUMBERS or tf.config.list_logical_devices("GPU"):
         return None
-    if not is_light(model) or not is_plain(keras_optimizer(protocol)) or not _is_mean_of_samples(protocol.loss):
+    layers = _in_a_row(model)
+    if not layers or not all(map(_can_be_stacked, layers)) or model.count_params() > MOST_PARAMETERS:
         return None
-    first, *layers = getattr(model, "_functional", model).layers
-    pairs = zip([first, *layers], layers, strict=False)
-    if not all(map(_can_be_stacked, layers)) or any(after.input is not before.output for before, after in pairs):
+    if not is_plain(keras_optimizer(protocol)) or not _is_mean_of_samples(protocol.loss):
         return None
     kinds = [(type(layer).__name__, _common(layer)) for layer in layers]
     return Row(layers, json.dumps([kinds, x.shape[1:], repr((protocol, data))], default=str))
+
+
+def _in_a_row(model: Any) -> list[Any]:
+    """The layers between a model's input and its output, where each takes what the one before it gives; else none."""
+    graph = getattr(model, "_functional", model)
+    if not type(model).__module__.startswith("keras.") or not isinstance(graph, keras.Model):
+        return []
+    layers = graph.layers
+    if any(len(layer._inbound_nodes) != 1 for layer in layers) or len(graph.outputs) != 1:
+        return []
+    follow = all(after.input is before.output for before, after in itertools.pairwise(layers))
+    return layers[1:] if follow and graph.outputs[0] is layers[-1].output else []
 
 
 def _common(layer: Any) -> dict[str, Any]:
@@ -65,7 +77,7 @@ def _common(layer: Any) -> dict[str, Any]:
 
 def _can_be_stacked(layer: Any) -> bool:
     """Whether it does to each sample, in a stack of lanes, what it does without one."""
-    if len(layer._inbound_nodes) != 1 or layer.compute_dtype != "float32":
+    if layer.compute_dtype != "float32":
         return False
     if type(layer) is keras.layers.Dense:
         whole = layer.trainable and not layer.lora_enabled and len(layer.variables) == 1 + layer.use_bias

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from trials import written
-from trials.loading import not_yet_loaded_aside
+from trials.loading import collecting_nothing, not_yet_loaded_aside
 from trials.plots.accuracies import accuracies_figure
 from trials.plots.batch_norm import batch_norm_figure
 from trials.plots.curves import curves_figure
@@ -43,8 +44,7 @@ def draw(folder: Path, tables: Tables | None) -> dict[str, Drawing]:
 
     Returns them by name. A figure of an earlier drawing that the tables no longer fill is removed.
     """
-    from matplotlib import style
-
+    style = _matplotlib()
     drawn = {}
     with style.context(("default", STYLE)), not_yet_loaded_aside():
         for name, figure_of in FIGURES.items():
@@ -58,6 +58,15 @@ def draw(folder: Path, tables: Tables | None) -> dict[str, Drawing]:
         path.parent.mkdir(exist_ok=True)
         written.replace(path, drawing.svg)
     return drawn
+
+
+@cache
+def _matplotlib() -> ModuleType:
+    """Its styles; all that a drawing takes of it is loaded at once, so that no collection looks at it."""
+    with collecting_nothing():
+        from matplotlib import figure, style  # noqa: F401
+        from matplotlib.backends import backend_svg  # noqa: F401
+    return style
 
 
 def svg(figure: "Figure", name: str) -> bytes:
