@@ -248,7 +248,8 @@ def _gpus() -> list[str]:
 @functools.cache
 def libraries() -> dict[str, str]:
     """Versions of installed packages that decide numbers beside those of `versions`."""
-    found = ((each.name.lower(), each.version) for each in importlib.metadata.distributions())
+    read = (each.metadata for each in importlib.metadata.distributions())  # `each.name` would read it anew
+    found = ((each["Name"].lower(), each["Version"]) for each in read)
     return dict(sorted((name, version) for name, version in found if LIBRARIES.fullmatch(name)))
 
 
