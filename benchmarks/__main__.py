@@ -51,7 +51,7 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
         if unknown:
             parser.error(f"there is no {what} '{unknown[0]}'; there are: {', '.join(allowed)}")
     asked.directory = datasets.data_directory(asked.data_dir)
-    images = [name for name in asked.works if name in WORKS and name != "iris"]
+    images = [name for name in asked.works if name == "overhead" or (name in WORKS and not name.startswith("iris"))]
     if images and asked.directory is None:  # a download goes through Keras, which has no place beside PyTorch
         parser.error(f"{images[0]} needs image data: give its folder with --data-dir or TRIALS_DATA_DIR")
     return asked
@@ -98,8 +98,8 @@ def measured(asked: argparse.Namespace) -> int:
     in_order = [run for name in WORKS for run in (*kept, *runs) if run.work == name]
     table.write(folder / "runs.csv", table.run_rows(in_order))
     if "overhead" in asked.works:
-        size = WORKS["iris"].trials, WORKS["iris"].epochs
-        table.write(folder / "overhead.csv", overhead.measure("iris", *size, asked.repetitions))
+        rows = (overhead.measure(name, *size, asked.repetitions) for name, size in overhead.SIZES.items())
+        table.write(folder / "overhead.csv", [row for found in rows for row in found])
     if "growth" in asked.works:
         most = growth.WIDTHS * asked.trials if asked.trials else growth.MOST
         table.write(folder / "growth.csv", list(growth.measure(most)))

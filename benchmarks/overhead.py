@@ -21,6 +21,8 @@ from trials.environment import prepare_process
 from trials.experiment import Experiment
 from trials.run import Plan, Settings
 
+SIZES = {"iris": (10, 10), "lenet5_batch_32": (2, 2)}
+"By work, the trials and epochs of what is measured: trials of milliseconds, and of seconds."
 FEWEST = 12
 "Turns: what is looked for is smaller than what one turn differs from the next."
 

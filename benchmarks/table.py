@@ -150,12 +150,13 @@ def limits(products: Mapping[int, float], overhead: Sequence[Mapping[str, Any]])
             f"The peak, {products[size] / 1e9:,.0f} billion floating-point operations a second, is the rate of "
             f"{size}x{size} single-precision matrix products in TensorFlow, one thread a core, all cores at once."
         )
-    if overhead:
-        columns = ("overhead", "checks_seconds", "page_seconds")
-        share, checks, page = (statistics.median(row[name] for row in overhead) for name in columns)
+    for work in dict.fromkeys(row["work"] for row in overhead):
+        rows = [row for row in overhead if row["work"] == work]
+        columns = ("overhead", "engine_seconds", "checks_seconds", "page_seconds")
+        share, engine, checks, page = (statistics.median(row[name] for row in rows) for name in columns)
         told.append(
-            f"Progress, journal and tables add {100 * share:.1f} % to the {overhead[0]['trials']} Iris trials in the "
-            f"same process; the checks of their models before the first take {checks:.2f} s, figures and page at the "
-            f"end {page:.2f} s more."
+            f"Progress, journal and tables add {100 * share:.1f} % to {rows[0]['trials']} trials of "
+            f"`{WORKS[work].experiment}` that take {engine:.1f} s in the same process; the checks of their models "
+            f"before the first take {checks:.2f} s, figures and page at the end {page:.2f} s more."
         )
     return " ".join(told)

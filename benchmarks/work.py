@@ -69,6 +69,14 @@ WORKS = {
         rate=False,
         contenders=EVERYBODY,
     ),
+    "iris_1000": Work(
+        "1,000 trials, 100 of each width, from process start to results on disk",
+        "iris_hidden_units",
+        trials=100,
+        epochs=10,
+        rate=False,
+        contenders=(OURS, "graph_inline", "torch_loop", "torch_processes"),
+    ),
     "lenet5_batch_32": Work("LeNet-5 on MNIST, batch 32", "lenet5_mnist", trials=1, epochs=3),
     "lenet5_batch_256": Work(
         "LeNet-5 on MNIST, batch 256", "lenet5_mnist", trials=1, epochs=3, changes={"batch_size": 256}
