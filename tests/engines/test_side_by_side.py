@@ -4,13 +4,15 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from models import lenet5, mlp
 from tests.contract import small_networks
 from trials import backend, datasets
 from trials.engines import Trainer, graph_session
 from trials.engines.lanes import Start, has_lanes, run_together
-from trials.engines.model import fresh_model
+from trials.engines.model import compile_model, fresh_model
 from trials.engines.results import Unit
 from trials.engines.trial import run_trial
 from trials.experiment import Configuration, Data, Protocol, Variant
@@ -20,6 +22,20 @@ pytestmark = pytest.mark.skipif(backend.current() == "jax", reason="the graph en
 IRIS = Data("iris", test_fraction=0.2, validation_fraction=0.1, labels="one_hot")
 PROTOCOL = Protocol(
     epochs=3, loss="categorical_crossentropy", optimizer="adam", learning_rate=0.05, batch_size=32, record=("train",)
+)
+KNOWN = (
+    "linear",
+    "relu",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "mish",
+    "tanh",
+    "sigmoid",
+    "softplus",
+    "softmax",
 )
 SMALL = {e.name: e.configurations()[0] for e in small_networks.EXPERIMENTS}
 
@@ -31,6 +47,15 @@ def iris(builder=mlp, data=None, protocol=None, **options):
         dataclasses.replace(PROTOCOL, **(protocol or {})),
         dataclasses.replace(IRIS, **(data or {})),
     )
+
+
+DIGITS = Configuration(
+    Variant("v", small_networks.one_hot),
+    {},
+    dataclasses.replace(PROTOCOL, learning_rate=0.001),
+    Data("digits", scale=16, test_fraction=0.2, labels="one_hot"),
+)
+SPARSE = dataclasses.replace(DIGITS.protocol, loss="sparse_categorical_crossentropy")
 
 
 def seeds(*numbers):
@@ -74,6 +99,8 @@ HEAD = lambda layers: layers.Dense(3, activation="softmax")  # noqa: E731
         iris(units=30, protocol={"batch_size": 1}),
         iris(units=7, protocol={"batch_size": 5}),
         iris(units=33, protocol={"batch_size": 1000}),
+        DIGITS,
+        dataclasses.replace(DIGITS, data=Data("digits", test_fraction=0.2), protocol=SPARSE),
         layers(HEAD),
         layers(lambda layers: layers.Dense(13, activation="gelu"), lambda layers: layers.ReLU(0.5), HEAD),
         layers(lambda layers: layers.Dense(9, use_bias=False), lambda layers: layers.Activation("tanh"), HEAD),
@@ -89,6 +116,38 @@ def test_a_seed_gives_the_same_alone_and_beside_any_others(configuration, keras)
     for group in [(0,), (39, 0), (5, 7, 11), (*range(3, 20),)]:
         for result in trained(configuration, seeds(*group)):
             assert outcome(result) == many[result.trial]
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    classes=st.sampled_from([2, 3, 5, 10, 13]),
+    features=st.sampled_from([1, 4, 9, 20]),
+    batch_size=st.integers(1, 200),
+    hidden=st.lists(st.tuples(st.integers(1, 60), st.sampled_from(sorted(KNOWN))), max_size=2),
+    head=st.sampled_from(["softmax", "sigmoid"]),
+    loss=st.sampled_from(["categorical_crossentropy", "binary_crossentropy", "mean_squared_error"]),
+    lanes=st.integers(2, 31),
+    data=st.data(),
+)
+def test_what_a_seed_gives_never_depends_on_its_neighbours(
+    classes, features, batch_size, hidden, head, loss, lanes, data, keras
+):
+    def blobs():
+        y = np.arange(101) % classes
+        x = np.random.default_rng(classes).normal(size=(101, features)) + 0.3 * y[:, np.newaxis]
+        return x.astype("float32"), y
+
+    network = [lambda layers, it=it: layers.Dense(it[0], activation=it[1]) for it in hidden]
+    network.append(lambda layers: layers.Dense(classes, activation=head))
+    configuration = layers(*network, loss=loss, batch_size=batch_size, epochs=2)
+    declared = Data(blobs, test_fraction=0.2, labels="one_hot")
+    configuration = dataclasses.replace(configuration, data=declared)
+    assert is_side_by_side(configuration)
+    many = {result.trial: outcome(result) for result in trained(configuration, seeds(*range(lanes)))}
+    group = data.draw(st.lists(st.integers(0, lanes - 1), min_size=1, unique=True))
+    for result in trained(configuration, seeds(*group)):
+        assert outcome(result) == many[result.trial]
 
 
 @pytest.mark.parametrize("units", [5, 40])
@@ -107,6 +166,53 @@ def test_it_is_what_one_seed_after_another_gives(units, keras):
         assert alone.parameters == result.parameters == units * units + 9 * units + 3
 
 
+def saturated(kind, units, activation=None):
+    """A head whose outputs come out as 0 and 1: what a loss is then, Keras tells from the logits."""
+
+    def head(layers):
+        import keras
+
+        kernel = keras.initializers.RandomNormal(stddev=30.0, seed=1)
+        return getattr(layers, kind)(units, activation=activation, kernel_initializer=kernel)
+
+    return head
+
+
+FROM_LOGITS = {"class_name": "CategoricalCrossentropy", "config": {"from_logits": True}}
+
+
+@pytest.mark.parametrize(
+    ("network", "labels", "loss"),
+    [
+        ([saturated("Dense", 3, "softmax")], "one_hot", "categorical_crossentropy"),
+        ([saturated("Dense", 3, "softmax")], "one_hot", FROM_LOGITS),
+        ([saturated("Dense", 3)], "one_hot", FROM_LOGITS),
+        ([saturated("Dense", 3), lambda layers: layers.Softmax()], "one_hot", "categorical_crossentropy"),
+        ([saturated("Dense", 3), lambda layers: layers.Activation("softmax")], "one_hot", "categorical_crossentropy"),
+        ([saturated("Dense", 3, "softmax")], "index", "sparse_categorical_crossentropy"),
+        ([saturated("Dense", 3, "sigmoid")], "one_hot", "binary_crossentropy"),
+        ([saturated("Dense", 3)], "one_hot", "mean_squared_error"),
+        ([lambda layers: layers.Dense(6), lambda layers: layers.Flatten(), HEAD], "one_hot", "mean_squared_error"),
+    ],
+)
+def test_a_step_is_the_one_that_keras_takes_whatever_the_outputs(network, labels, loss, keras):
+    configuration = layers(*network, loss=loss, batch_size=1000)
+    configuration = dataclasses.replace(configuration, data=dataclasses.replace(IRIS, labels=labels))
+    samples = datasets.load(configuration.data)
+    parts = split(samples, configuration.data, 0)
+    session = graph_session(configuration, samples.classes, parts, (0, 1))
+    assert has_lanes(session)
+    session.start([Start(configuration, session.fresh(0, parts), parts)])
+    before = session.evaluate("train")[1][0]
+    (found,) = session.train_epoch(np.arange(len(parts["train"][1]), dtype=np.int32)[np.newaxis], np.ones(1, bool))[:1]
+    model = compile_model(fresh_model(configuration, (4,), samples.classes, 0), configuration)
+    expected = model.train_on_batch(*parts["train"])
+    assert found == pytest.approx(float(expected), rel=1e-5)
+    assert np.mean(before) == pytest.approx(float(expected), rel=1e-5)
+    for column, variable in zip(session.weights(), model.variables, strict=True):
+        assert column[0] == pytest.approx(variable.numpy(), abs=1e-5)
+
+
 def test_large_parts_are_measured_batch_by_batch(monkeypatch, keras):
     from trials.engines import side_by_side
 
@@ -120,13 +226,13 @@ def test_large_parts_are_measured_batch_by_batch(monkeypatch, keras):
 
 def test_a_graph_serves_all_widths_and_gives_what_their_own_would(keras):
     configurations = [iris(units=units) for units in (3, 50, 20)]
-    trainer, graphs = Trainer(datasets.load(IRIS)), set()
+    trainer, graphs = Trainer(datasets.load(IRIS)), []
     for index, configuration in enumerate(configurations):
         unit = Unit(index, configuration, seeds(0, 1), "graph")
         found = [outcome(result) for result in trainer.run(unit)]
-        graphs.add(id(trainer._held[2].stacked))
+        graphs.append(trainer._held[2].stacked)
         assert found == [outcome(result) for result in trained(configuration, seeds(0, 1))]
-    assert len(graphs) == 1
+    assert graphs[0] is graphs[1] is graphs[2]
 
 
 @pytest.mark.parametrize(
@@ -203,11 +309,53 @@ def frozen(*, input_shape, classes):
     return keras.Sequential(layers)
 
 
+def partly_frozen(*, input_shape, classes):
+    model = frozen(input_shape=input_shape, classes=classes)
+    model.trainable = True
+    model.layers[0].kernel.trainable = False
+    return model
+
+
+def penalised_later(*, input_shape, classes):
+    import keras
+
+    model = keras.Sequential([keras.Input(input_shape), keras.layers.Dense(classes)])
+    model.layers[0].kernel.regularizer = keras.regularizers.L2(0.1)
+    return model
+
+
+def of_whole_numbers(*, input_shape, classes):
+    import keras
+
+    return keras.Sequential([keras.Input(input_shape, dtype="int32"), keras.layers.Dense(classes)])
+
+
+def of_another_shape(*, input_shape, classes):
+    import keras
+
+    return keras.Sequential([keras.Input((*input_shape, 1)), keras.layers.Flatten(), keras.layers.Dense(classes)])
+
+
 def nested(*, input_shape, classes):
     import keras
 
     inner = keras.Sequential([keras.Input(input_shape), keras.layers.Dense(4)])
     return keras.Sequential([keras.Input(input_shape), inner, keras.layers.Dense(classes)])
+
+
+OTHER_NETWORKS = (
+    parallel,
+    twice,
+    nested,
+    frozen,
+    partly_frozen,
+    penalised_later,
+    of_whole_numbers,
+    of_another_shape,
+    two_outputs,
+    own_model,
+    own_layer,
+)
 
 
 class Smoothed:
@@ -229,9 +377,15 @@ PENALISED = {
 @pytest.mark.parametrize(
     "configuration",
     [
-        *(iris(builder) for builder in (parallel, twice, frozen, nested, two_outputs, own_model, own_layer)),
+        *(iris(builder) for builder in OTHER_NETWORKS),
         *(layers(lambda layers, it=it: layers.Dense(3, **it)) for it in ({k: v} for k, v in PENALISED.items())),
-        layers(lambda layers: layers.Dense(3, activation=Smoothed())),
+        *(
+            layers(lambda layers, a=a: layers.Dense(6, activation=a), HEAD)
+            for a in (Smoothed(), abs, "glu", "sparsemax")
+        ),
+        layers(lambda layers: layers.Activation("relu", activity_regularizer="l2"), HEAD),
+        layers(lambda layers: layers.ReLU(activity_regularizer="l2"), HEAD),
+        layers(lambda layers: layers.Flatten(data_format="channels_first"), HEAD),
         layers(lambda layers: layers.Dense(3, dtype="mixed_float16")),
         layers(lambda layers: layers.Dropout(0.5), HEAD),
         layers(lambda layers: layers.Dense(3), lambda layers: layers.Softmax(axis=0)),
@@ -240,7 +394,10 @@ PENALISED = {
         layers(HEAD, optimizer={"class_name": "adam", "config": {"clipnorm": 1.0}}),
         layers(HEAD, class_weight={0: 2.0}),
         layers(HEAD, loss="dice"),
-        layers(HEAD, loss={"class_name": "CategoricalCrossentropy", "config": {"reduction": "sum"}}),
+        *(
+            layers(HEAD, loss={"class_name": "CategoricalCrossentropy", "config": {name: value}})
+            for name, value in {"reduction": "sum", "dtype": "float16", "axis": 0}.items()
+        ),
         iris(data={"split_seed": None}),
         Configuration(Variant("v", lenet5), {}, PROTOCOL, Data("digits", size=(28, 28), test_fraction=0.5)),
     ],
@@ -284,6 +441,61 @@ def test_a_seed_that_has_no_network_fails_in_its_own_turn(keras):
     results = trained(iris(builder), seeds(0, 1, 2, 3))
     assert [result.status for result in results] == ["ok", "ok", "failed", "ok"]
     assert "not this one" in results[2].error
+
+
+def test_a_seed_whose_network_has_other_shapes_fails_and_leaves_the_others_alone(keras):
+    def builder(*, input_shape, classes):
+        return mlp(input_shape=input_shape, classes=classes, units=5 if np.random.rand() < 0.2 else 4)
+
+    from trials.seeds import Stream, integer
+
+    wide = [seed for seed in range(20) if np.random.RandomState(integer(seed, Stream.WEIGHTS)).rand() < 0.2]
+    assert wide and 0 not in wide
+    results = trained(iris(builder), seeds(*range(20)))
+    assert [result.seed for result in results if result.status == "failed"] == wide
+    assert all("has variables of shapes" in result.error for result in results if result.status == "failed")
+    assert {result.parameters for result in results if result.status == "ok"} == {4**2 + 9 * 4 + 3}
+
+
+def test_weights_that_follow_from_the_seed_in_another_way_are_each_seeds_own(keras):
+    """After a network whose initializers alone are enough, which this one's look like for a single seed."""
+
+    def builder(*, input_shape, classes):
+        own = keras.initializers.GlorotUniform(seed=int(np.random.get_state()[1][0]))
+        return keras.Sequential(
+            [keras.Input(input_shape), keras.layers.Dense(classes, "softmax", kernel_initializer=own)]
+        )
+
+    trainer, configuration = Trainer(datasets.load(IRIS)), iris(builder)
+    list(trainer.run(Unit(0, iris(units=4), seeds(0, 1, 2), "graph")))
+    after = [outcome(result) for result in trainer.run(Unit(1, configuration, seeds(0, 1, 2), "graph"))]
+    assert after == [outcome(trained(configuration, seeds(number))[0]) for number in (0, 1, 2)]
+    assert len({result.curve[0].train_loss for result in after}) == 3
+
+
+def test_a_graph_that_fails_costs_no_trial(monkeypatch, keras):
+    from trials.engines import side_by_side
+
+    configuration = iris(units=4)
+    expected = trained(configuration, seeds(0, 1, 2))
+
+    def fails(*_):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(side_by_side.SideBySide, "train_epoch", fails)
+    for result, other in zip(trained(configuration, seeds(0, 1, 2)), expected, strict=True):
+        assert (result.status, result.epochs) == ("ok", 3)
+        assert result.metrics == pytest.approx(other.metrics, rel=1e-5)
+
+
+def test_results_that_nobody_will_ask_for_are_not_kept(keras):
+    trainer, configuration = Trainer(datasets.load(IRIS)), iris(units=4)
+    next(trainer.run(Unit(0, configuration, seeds(*range(10)), "graph")))
+    assert len(trainer._ready) == 9
+    next(trainer.run(Unit(0, configuration, seeds(1), "graph")))
+    assert len(trainer._ready) == 8  # it may be asked for the others
+    next(trainer.run(Unit(1, iris(units=5), seeds(0, 1, 2), "graph")))
+    assert len(trainer._ready) == 2
 
 
 def test_kept_weights_are_each_lanes_own(keras):

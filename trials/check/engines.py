@@ -48,7 +48,7 @@ def train(configuration: Configuration, samples: Samples, parts: Parts, seed: in
         fit = FitSession(configuration, samples.classes)
         if not reason:
             try:
-                fast = fast_session(configuration, samples.classes, batches[0], seed)
+                fast = fast_session(configuration, samples.classes, parts, seed)
                 excepted = without_gradient(configuration, samples.classes, batches[0], seed)
                 return side_by_side(fit, [fast], batches, seed, excepted, tolerance())
             except UnsupportedError as error:

@@ -29,25 +29,29 @@ ENGINES = {
 
 
 def graph_session(
-    configuration: Configuration, classes: int, parts: Parts, seeds: Sequence[int], graph: Any = None
+    configuration: Configuration, classes: int, parts: Parts, seeds: Sequence[int], former: Any = None
 ) -> Any:
     """The graph engine's session for these seeds: lanes of a small dense network, or one seed of any other.
 
-    `graph` is one traced for the lanes of another configuration, which may serve this one.
+    `former` is a graph traced for the lanes of another configuration, which may serve this one.
     """
     from trials.engines.graph import GraphSession
     from trials.engines.side_by_side import SideBySide, as_row
 
     x = parts["train"][0]
-    drawing = Drawing(configuration, classes, resembles=graph is not None)
+    drawing = Drawing(configuration, classes, resembles=former is not None)
     drawing.begin(seeds[0], x.shape[1:], seeds[1:])
     row = as_row(drawing.template, configuration, x)
     if row is None:
         return GraphSession(configuration, classes, drawing)
-    return SideBySide(configuration, row, drawing, graph)
+    return SideBySide(configuration, row, drawing, former)
 
 
-def _other_session(engine: str, unit: Unit, classes: int) -> Any:
+def _session(engine: str, unit: Unit, classes: int) -> Any:
+    if engine == "graph":
+        from trials.engines.graph import GraphSession
+
+        return GraphSession(unit.configuration, classes)
     if engine == "vmap":
         from trials.engines.vmap import VmapSession
 
@@ -82,8 +86,15 @@ class Trainer:
         for place, (trial, _) in enumerate(unit.seeds):
             if (unit.index, trial) not in self._ready:
                 rest = replace(unit, seeds=unit.seeds[place : place + MOST_SEEDS])
+                self._forget_all_but((rest, *later))
                 self._ready |= {(index, found.trial): found for index, found in self._run_next(rest, later, on_epoch)}
             yield self._ready.pop((unit.index, trial))
+
+    def _forget_all_but(self, units: Sequence[Unit]) -> None:
+        """Results that nobody will ask for, as of seeds that another worker has taken over."""
+        if self._ready:
+            wanted = {(each.index, trial) for each in units for trial, _ in each.seeds}
+            self._ready = {key: result for key, result in self._ready.items() if key in wanted}
 
     def check(self, unit: Unit) -> Unit:
         """The unit as it will be trained: by `fit` where one traced model could not serve all seeds.
@@ -118,7 +129,7 @@ class Trainer:
     def _not_over_lanes(self, unit: Unit, seed: int) -> str:
         """Why lanes cannot train it; empty where they can."""
         try:
-            _other_session("vmap", unit, self.samples.classes).trace(seed, self._lane_parts(unit, seed))
+            _session("vmap", unit, self.samples.classes).trace(seed, self._lane_parts(unit, seed))
         except UnsupportedError as error:
             return str(error).rstrip(".")
         return ""
@@ -171,7 +182,14 @@ class Trainer:
             return self._train_lanes(unit, later, on_epoch)
         session = self._session_of(unit, engine)
         if has_lanes(session):
-            return [(unit.index, result) for result in self._train_side_by_side(unit, session, on_epoch)]
+            starts = self._starts(unit, session)
+            try:
+                trained = run_together(session, unit.seeds[: len(starts)], starts, on_epoch)
+                return [(unit.index, _with_weights(unit, result, lane)) for result, lane in trained]
+            except Exception:  # of the graph that all share, or for want of memory
+                self._apart.add(unit.index)
+                self._held = None
+                session = self._session_of(unit, engine)
         return [(unit.index, self._train_one(unit, session, on_epoch))]
 
     def _train_one(self, unit: Unit, session: Any, on_epoch: OnEpoch) -> TrialResult:
@@ -180,8 +198,8 @@ class Trainer:
         result = run_trial(session, trial, seed, ahead, unit.configuration.protocol, parts, on_epoch)
         return _with_weights(unit, result, session)
 
-    def _train_side_by_side(self, unit: Unit, session: Lanes, on_epoch: OnEpoch) -> list[TrialResult]:
-        """As many of the first seeds as there are lanes, up to one that has no network: it fails in its own turn."""
+    def _starts(self, unit: Unit, session: Lanes) -> list[Start]:
+        """What lanes of the first seeds start with, up to a seed that has no network: it fails in its own turn."""
         seeds = _numbers(unit.seeds)
         parts = self._split(unit, seeds[0])
         starts: list[Start] = []
@@ -193,8 +211,7 @@ class Trainer:
                     raise
                 break
             starts.append(Start(unit.configuration, values, parts))
-        trained = run_together(session, unit.seeds[: len(starts)], starts, on_epoch)
-        return [_with_weights(unit, result, lane) for result, lane in trained]
+        return starts
 
     def _train_lanes(self, unit: Unit, later: Sequence[Unit], on_epoch: OnEpoch) -> list[tuple[int, TrialResult]]:
         if unit.index in self._apart:
@@ -218,17 +235,17 @@ class Trainer:
 
     def _session_of(self, unit: Unit, engine: str) -> Any:
         if self._held is None or not _serves(*self._held[:2], unit, engine):
-            graph = getattr(self._held[2], "stacked", None) if self._held else None
+            former = getattr(self._held[2], "stacked", None) if self._held else None
             self._held = None
             gc.collect()  # a traced model is a cycle of references: a megabyte that would wait for its turn
-            self._held = (unit, engine, self._session(unit, engine, graph))
+            self._held = (unit, engine, self._session(unit, engine, former))
         return self._held[2]
 
-    def _session(self, unit: Unit, engine: str, graph: Any) -> Any:
-        if engine == "graph":
+    def _session(self, unit: Unit, engine: str, former: Any) -> Any:
+        if engine == "graph" and unit.index not in self._apart:
             seeds = _numbers(unit.seeds)
-            return graph_session(unit.configuration, self.samples.classes, self._split(unit, seeds[0]), seeds, graph)
-        return _other_session(engine, unit, self.samples.classes)
+            return graph_session(unit.configuration, self.samples.classes, self._split(unit, seeds[0]), seeds, former)
+        return _session(engine, unit, self.samples.classes)
 
     def _lane_parts(self, unit: Unit, seed: int) -> LaneParts:
         data = unit.configuration.data

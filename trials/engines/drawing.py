@@ -52,9 +52,7 @@ class Drawing:
             template = fresh_model(self.configuration, input_shape, self.classes, seed)
         self.template, self._drawn[seed] = template, _copies(template)
         with kernels_kept(), suppress(UserError):  # a builder that bears no second call says so in its turn
-            if self.resembles:
-                self._recipe = recipe
-            elif ahead and recipe is not None:
+            if ahead and recipe is not None:
                 next_values = self._built(ahead[0], input_shape)
                 if _same(recipe.values(ahead[0]), next_values):
                     self._recipe, self._drawn[ahead[0]] = recipe, next_values

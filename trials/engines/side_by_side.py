@@ -4,10 +4,10 @@ Most of what such a network takes is not its arithmetic but what surrounds each 
 here, and a trace, which serves all widths. What a seed gives does not depend on which others are trained beside it.
 """
 
-import inspect
+import contextlib
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from trials.engines.fused_adam import is_plain, rates
 from trials.engines.graph import EVALUATION_BATCH, measures
 from trials.engines.lanes import Start, Values
 from trials.engines.model import compile_model, keras_loss, keras_optimizer, optimise_graphs, sample_losses
-from trials.errors import UnsupportedError, first_line
+from trials.engines.watched import replaced
 from trials.experiment import Configuration, Identifier
 from trials.splits import LaneParts
 
@@ -29,9 +29,12 @@ BLOCK = 16
 other last bits: so lanes come in blocks, and the last ones, as many as hold so many numbers, are idle."""
 MOST_LANES = 2 * BLOCK
 "With the idle ones. More are hardly faster, and the first result waits for all."
-MOST_PARAMETERS, MOST_NUMBERS = 40_000, 1_000_000
-"Of the network, and in the training samples: beyond, arithmetic is what takes time."
+MOST_PARAMETERS, MOST_NUMBERS = 20_000, 1_000_000
+"Of the network, and in the training samples: beyond, arithmetic is what takes time, and idle lanes take theirs."
 LOSSES = {"categorical_crossentropy", "sparse_categorical_crossentropy", "binary_crossentropy", "mean_squared_error"}
+ACTIVATIONS = {"linear", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "celu", "exponential"}
+ACTIVATIONS |= {"tanh", "sigmoid", "hard_sigmoid", "hard_tanh", "softplus", "softsign", "softmax", "log_softmax"}
+"Those of Keras that leave a layer's shape, and look at no more than a sample."
 PENALTIES = ("kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint")
 OWN = ("name", "units", "kernel_initializer", "bias_initializer")
 "What layers that share a trace may differ in."
@@ -50,7 +53,7 @@ def as_row(model: Any, configuration: Configuration, x: np.ndarray) -> Row | Non
     protocol, data = configuration.protocol, configuration.data
     if data.resampled or protocol.class_weight or x.size > MOST_NUMBERS or tf.config.list_logical_devices("GPU"):
         return None
-    layers = _in_a_row(model)
+    layers = _in_a_row(model, x.shape[1:])
     if not layers or not all(map(_can_be_stacked, layers)) or model.count_params() > MOST_PARAMETERS:
         return None
     if not is_plain(keras_optimizer(protocol)) or not _is_mean_of_samples(protocol.loss):
@@ -59,16 +62,21 @@ def as_row(model: Any, configuration: Configuration, x: np.ndarray) -> Row | Non
     return Row(layers, json.dumps([kinds, x.shape[1:], repr((protocol, data))], default=str))
 
 
-def _in_a_row(model: Any) -> list[Any]:
-    """The layers between a model's input and its output, where each takes what the one before it gives; else none."""
+def _in_a_row(model: Any, shape: tuple[int, ...]) -> list[Any]:
+    """The layers between a model's input of this shape and its output, each of what the one before gives; else none."""
     graph = getattr(model, "_functional", model)
     if not type(model).__module__.startswith("keras.") or not isinstance(graph, keras.Model):
         return []
-    layers = graph.layers
-    if any(len(layer._inbound_nodes) != 1 for layer in layers) or len(graph.outputs) != 1:
+    layers, inputs, outputs = graph.layers, graph.inputs, graph.outputs
+    if (
+        any(len(layer._inbound_nodes) != 1 for layer in layers)
+        or len(outputs) != 1
+        or outputs[0] is not layers[-1].output
+    ):
         return []
     follow = all(after.input is before.output for before, after in itertools.pairwise(layers))
-    return layers[1:] if follow and graph.outputs[0] is layers[-1].output else []
+    same = [(each.shape[1:], each.dtype) for each in inputs] == [(shape, "float32")]
+    return layers[1:] if follow and same else []
 
 
 def _common(layer: Any) -> dict[str, Any]:
@@ -77,30 +85,34 @@ def _common(layer: Any) -> dict[str, Any]:
 
 def _can_be_stacked(layer: Any) -> bool:
     """Whether it does to each sample, in a stack of lanes, what it does without one."""
-    if layer.compute_dtype != "float32":
+    variables = layer.variables
+    plain = all(each.trainable and not each.regularizer and not each.constraint for each in variables)
+    if layer.compute_dtype != "float32" or any(getattr(layer, each, None) for each in PENALTIES) or not plain:
         return False
     if type(layer) is keras.layers.Dense:
-        whole = layer.trainable and not layer.lora_enabled and len(layer.variables) == 1 + layer.use_bias
-        bare = not any(getattr(layer, penalty, None) for penalty in PENALTIES)
-        return whole and bare and len(layer.input.shape) == 2 and _is_of_keras(layer.activation)
+        whole = len(variables) == 1 + layer.use_bias and not layer.lora_enabled and len(layer.input.shape) == 2
+        return whole and _is_known(layer.activation)
     if type(layer) is keras.layers.Activation:
-        return _is_of_keras(layer.activation)
-    return type(layer) in (keras.layers.Flatten, keras.layers.ReLU) or (
-        type(layer) is keras.layers.Softmax and layer.axis == -1
-    )
+        return _is_known(layer.activation)
+    if type(layer) is keras.layers.Flatten:
+        return layer.data_format == "channels_last"
+    return type(layer) is keras.layers.ReLU or (type(layer) is keras.layers.Softmax and layer.axis == -1)
 
 
-def _is_of_keras(function: Any) -> bool:
-    return inspect.isfunction(function) and function.__module__.startswith("keras.")
+def _is_known(activation: Any) -> bool:
+    name = getattr(activation, "__name__", "")
+    return name in ACTIVATIONS and activation is getattr(keras.activations, name, None)
 
 
 def _is_mean_of_samples(identifier: Identifier) -> bool:
     """Whether the loss is one that measures each sample along its last axis, and then the mean."""
     loss = keras_loss(identifier)
     function = getattr(loss, "fn", loss)
-    config = loss.get_config() if hasattr(loss, "get_config") else {}
+    if getattr(function, "__name__", "") not in LOSSES or not function.__module__.startswith("keras."):
+        return False
+    config = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
     usual = config.get("axis", -1) == -1 and config.get("reduction", "sum_over_batch_size") == "sum_over_batch_size"
-    return usual and _is_of_keras(function) and function.__name__ in LOSSES
+    return usual and getattr(loss, "dtype", "float32") == "float32"
 
 
 class Stacked:
@@ -118,8 +130,9 @@ class Stacked:
         self._moments = [(_free(len(held.shape)), _free(len(held.shape))) for held in self.variables]
         samples = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in (x, y)]
         orders = tf.TensorSpec((None, None), tf.int32)
-        self.run_epoch = tf.function(self._epoch, autograph=False).get_concrete_function(*samples, orders)
-        self.run_evaluation = tf.function(self._evaluation, autograph=False).get_concrete_function(*samples)
+        with _cross_entropies_in_steps():
+            self.run_epoch = tf.function(self._epoch, autograph=False).get_concrete_function(*samples, orders)
+            self.run_evaluation = tf.function(self._evaluation, autograph=False).get_concrete_function(*samples)
 
     def start(self, values: Sequence[np.ndarray]) -> None:
         """Takes the variables' values, each stacked along the lanes, and forgets all steps."""
@@ -157,10 +170,11 @@ class Stacked:
                 x = tf.matmul(x, next(variables))
                 x = layer.activation(_with_bias(x, next(variables)) if layer.use_bias else x)
             elif type(layer) is keras.layers.Flatten:
-                x = tf.reshape(x, [*tf.unstack(tf.shape(x)[:2]), int(np.prod(x.shape[2:]))])
+                x = x if len(x.shape) == 3 else tf.reshape(x, [*tf.unstack(tf.shape(x)[:2]), int(np.prod(x.shape[2:]))])
             else:
                 x = layer.call(x)
-        return tf.ensure_shape(x, (None, None, self._outputs))
+        x.set_shape((None, None, self._outputs))  # in place: from this very tensor Keras's losses find the logits
+        return x
 
     def _update(self, gradients: Sequence[Any]) -> None:
         given = rates(self._optimizer)
@@ -169,16 +183,34 @@ class Stacked:
         self._optimizer.iterations.assign_add(1)
 
 
-@tf.custom_gradient
 def _with_bias(x: Any, bias: Any) -> Any:
-    """Its gradient is summed sample after sample, as that of one lane alone is."""
+    """As one operation over all lanes: its gradient is summed sample after sample, as that of one lane alone is."""
+    by_sample = tf.transpose(x, [1, 0, 2])
+    flat = tf.reshape(by_sample, [tf.shape(by_sample)[0], -1])
+    return tf.transpose(tf.reshape(tf.nn.bias_add(flat, tf.reshape(bias, [-1])), tf.shape(by_sample)), [1, 0, 2])
 
-    def gradient(above: Any) -> tuple[Any, Any]:
-        by_sample = tf.transpose(above, [1, 0, 2])
-        sums = tf.raw_ops.BiasAddGrad(out_backprop=tf.reshape(by_sample, [tf.shape(by_sample)[0], -1]))
-        return above, tf.reshape(sums, tf.shape(bias))
 
-    return x + bias[:, tf.newaxis], gradient
+def _cross_entropy(labels: Any, logits: Any) -> Any:
+    """Of softmax outputs, step by step: TensorFlow's own operation goes by blocks, at whose ends bits are others."""
+    below = logits - tf.stop_gradient(tf.reduce_max(logits, -1, keepdims=True))
+    return tf.reduce_sum(labels * (tf.math.log(tf.reduce_sum(tf.exp(below), -1, keepdims=True)) - below), -1)
+
+
+@contextlib.contextmanager
+def _cross_entropies_in_steps() -> Iterator[None]:
+    """Within, Keras's losses trace with it."""
+
+    def dense(labels: Any, logits: Any, axis: int = -1) -> Any:
+        return _cross_entropy(labels, logits)
+
+    def sparse(labels: Any, logits: Any) -> Any:
+        return _cross_entropy(tf.one_hot(labels, tf.shape(logits)[-1]), logits)
+
+    with (
+        replaced(tf.nn, "softmax_cross_entropy_with_logits", dense),
+        replaced(tf.nn, "sparse_softmax_cross_entropy_with_logits", sparse),
+    ):
+        yield
 
 
 def _free(rank: int) -> Any:
@@ -187,11 +219,11 @@ def _free(rank: int) -> Any:
 
 
 class SideBySide:
-    """The lanes of one configuration. They take the graph of an `other` one, if that can train them."""
+    """The lanes of one configuration. They take the graph that was traced for a former one, if it can train them."""
 
-    def __init__(self, configuration: Configuration, row: Row, drawing: Drawing, other: Stacked | None = None) -> None:
+    def __init__(self, configuration: Configuration, row: Row, drawing: Drawing, former: Stacked | None = None) -> None:
         self.configuration = configuration
-        self.stacked = other if other is not None and other.key == row.key else None
+        self.stacked = former if former is not None and former.key == row.key else None
         self.parameters = drawing.template.count_params()
         self._row = row
         self._drawing = drawing
@@ -214,15 +246,16 @@ class SideBySide:
         return min(wanted, MOST_LANES - self._idle)
 
     def fresh(self, seed: int, parts: LaneParts, ahead: Sequence[int] = ()) -> Values:
-        return self._drawing.take(seed, parts["train"][0].shape[1:], ahead)
+        values = self._drawing.take(seed, parts["train"][0].shape[1:], ahead)
+        shapes = [value.shape for value in values]
+        if shapes != (first := [tuple(variable.shape) for variable in self._drawing.template.variables]):
+            raise ValueError(f"the network of seed {seed} has variables of shapes {shapes}; the first seed's: {first}")
+        return values
 
     def start(self, starts: Sequence[Start]) -> None:
         optimise_graphs(False)  # that would take longer than it saves
         if self.stacked is None:
-            try:
-                self.stacked = Stacked(self._row, self.configuration, self._outputs, *starts[0].parts["train"])
-            except Exception as error:  # a layer that cannot be traced fails in its own way
-                raise UnsupportedError(first_line(error)) from error
+            self.stacked = Stacked(self._row, self.configuration, self._outputs, *starts[0].parts["train"])
         self.stacked.start([self._stack(column) for column in zip(*(it.values for it in starts), strict=True)])
         self.load([it.parts for it in starts])
 

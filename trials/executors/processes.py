@@ -1,7 +1,7 @@
 """Trains in worker processes, one single-threaded worker a core.
 
-A configuration stays with the worker that has traced it. Workers are asked for one trial at a time, so that
-a death or a hang is that trial's alone. Only the driver writes results.
+A configuration stays with the worker that has traced it. Workers are asked for one trial at a time, and after a
+death or a hang told of no others, so that it is that trial's alone. Only the driver writes results.
 """
 
 import contextlib
@@ -311,14 +311,16 @@ class _Schedule:
     def _after(self, piece: _Piece, task: Unit, trouble: Died | Overdue) -> TrialResult | None:
         """What a trial's death or hang makes of it: None where it is tried again.
 
-        A worker that was told of more seeds may have been building their models: none is blamed for that.
+        A worker that was told of more seeds may have built or trained them meanwhile: none is blamed for that.
         """
         (trial, seed), alone = task.seeds[0], len(task.seeds) == 1
         piece.alone = True
         if isinstance(trouble, Overdue):
-            what = f"took longer than {self.limit:g} s (--trial-timeout)"
+            limit = f"{self.limit:g} s (--trial-timeout)"
+            what = f"was not there after {limit}"
             if alone:
-                return TrialResult(trial, seed, "timeout", error=f"it {what}", seconds=self.limit or 0.0)
+                error = f"it took longer than {limit}"
+                return TrialResult(trial, seed, "timeout", error=error, seconds=self.limit or 0.0)
         else:
             what = f"lost its worker process ({trouble.how})"
             self.deaths[task.index, trial] += alone
