@@ -1,4 +1,4 @@
-"""Small dense networks: which are trained side by side, and that a seed's results do not show it."""
+"""Small dense networks are trained side by side, and no seed's results show it."""
 
 import dataclasses
 
@@ -7,22 +7,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models import lenet5, mlp
+from models import mlp
 from tests.contract import small_networks
+from tests.engines.small_dense import HEAD, IRIS, PROTOCOL, SMALL, iris, is_side_by_side, layers
 from trials import backend, datasets
 from trials.engines import Trainer, graph_session
 from trials.engines.lanes import Start, has_lanes, run_together
 from trials.engines.model import compile_model, fresh_model
 from trials.engines.results import Unit
 from trials.engines.trial import run_trial
-from trials.experiment import Configuration, Data, Protocol, Variant
+from trials.experiment import Configuration, Data, Variant
 from trials.splits import split
 
 pytestmark = pytest.mark.skipif(backend.current() == "jax", reason="the graph engine is TensorFlow's")
-IRIS = Data("iris", test_fraction=0.2, validation_fraction=0.1, labels="one_hot")
-PROTOCOL = Protocol(
-    epochs=3, loss="categorical_crossentropy", optimizer="adam", learning_rate=0.05, batch_size=32, record=("train",)
-)
 KNOWN = (
     "linear",
     "relu",
@@ -37,18 +34,6 @@ KNOWN = (
     "softplus",
     "softmax",
 )
-SMALL = {e.name: e.configurations()[0] for e in small_networks.EXPERIMENTS}
-
-
-def iris(builder=mlp, data=None, protocol=None, **options):
-    return Configuration(
-        Variant("v", builder),
-        options,
-        dataclasses.replace(PROTOCOL, **(protocol or {})),
-        dataclasses.replace(IRIS, **(data or {})),
-    )
-
-
 DIGITS = Configuration(
     Variant("v", small_networks.one_hot),
     {},
@@ -70,25 +55,6 @@ def trained(configuration, pairs, trainer=None, **more):
 def outcome(result):
     """All of a result that is the trial's own."""
     return dataclasses.replace(result, seconds=0.0)
-
-
-def is_side_by_side(configuration, samples=None):
-    samples = samples or datasets.load(configuration.data)
-    return has_lanes(graph_session(configuration, samples.classes, split(samples, configuration.data, 0), (0, 1)))
-
-
-def layers(*given, **protocol):
-    """A configuration whose network are these layers, made anew for each model."""
-
-    def builder(*, input_shape, classes):
-        import keras
-
-        return keras.Sequential([keras.Input(input_shape), *(make(keras.layers) for make in given)])
-
-    return iris(builder, protocol=protocol)
-
-
-HEAD = lambda layers: layers.Dense(3, activation="softmax")  # noqa: E731
 
 
 @pytest.mark.parametrize(
@@ -258,160 +224,6 @@ def test_activations_tell_graphs_apart(keras):
     list(trainer.run(Unit(0, one, seeds(0), "graph")))
     (found,) = trainer.run(Unit(1, other, seeds(0), "graph"))
     assert outcome(found) == outcome(trained(other, seeds(0))[0])
-
-
-def parallel(*, input_shape, classes):
-    import keras
-
-    inputs = keras.Input(input_shape)
-    left, right = (keras.layers.Dense(4)(inputs) for _ in range(2))
-    return keras.Model(inputs, keras.layers.Dense(classes)(keras.layers.Add()([left, right])))
-
-
-def twice(*, input_shape, classes):
-    import keras
-
-    inputs, shared = keras.Input(input_shape), keras.layers.Dense(4)
-    return keras.Model(inputs, keras.layers.Dense(classes)(shared(shared(inputs))))
-
-
-def two_outputs(*, input_shape, classes):
-    import keras
-
-    inputs = keras.Input(input_shape)
-    hidden = keras.layers.Dense(4)(inputs)
-    return keras.Model(inputs, [hidden, keras.layers.Dense(classes)(hidden)])
-
-
-def own_model(*, input_shape, classes):
-    import keras
-
-    class Own(keras.Model):
-        """Which may train in any way."""
-
-    inputs = keras.Input(input_shape)
-    return Own(inputs, keras.layers.Dense(classes)(inputs))
-
-
-def own_layer(*, input_shape, classes):
-    import keras
-
-    class Dense(keras.layers.Dense):
-        """Whatever it does."""
-
-    return keras.Sequential([keras.Input(input_shape), Dense(classes)])
-
-
-def frozen(*, input_shape, classes):
-    import keras
-
-    layers = [keras.Input(input_shape), keras.layers.Dense(4, trainable=False), keras.layers.Dense(classes)]
-    return keras.Sequential(layers)
-
-
-def partly_frozen(*, input_shape, classes):
-    model = frozen(input_shape=input_shape, classes=classes)
-    model.trainable = True
-    model.layers[0].kernel.trainable = False
-    return model
-
-
-def penalised_later(*, input_shape, classes):
-    import keras
-
-    model = keras.Sequential([keras.Input(input_shape), keras.layers.Dense(classes)])
-    model.layers[0].kernel.regularizer = keras.regularizers.L2(0.1)
-    return model
-
-
-def of_whole_numbers(*, input_shape, classes):
-    import keras
-
-    return keras.Sequential([keras.Input(input_shape, dtype="int32"), keras.layers.Dense(classes)])
-
-
-def of_another_shape(*, input_shape, classes):
-    import keras
-
-    return keras.Sequential([keras.Input((*input_shape, 1)), keras.layers.Flatten(), keras.layers.Dense(classes)])
-
-
-def nested(*, input_shape, classes):
-    import keras
-
-    inner = keras.Sequential([keras.Input(input_shape), keras.layers.Dense(4)])
-    return keras.Sequential([keras.Input(input_shape), inner, keras.layers.Dense(classes)])
-
-
-OTHER_NETWORKS = (
-    parallel,
-    twice,
-    nested,
-    frozen,
-    partly_frozen,
-    penalised_later,
-    of_whole_numbers,
-    of_another_shape,
-    two_outputs,
-    own_model,
-    own_layer,
-)
-
-
-class Smoothed:
-    """An activation that is not Keras's."""
-
-    def __call__(self, x):
-        return x * 0.5
-
-
-PENALISED = {
-    "kernel_regularizer": "l2",
-    "bias_regularizer": "l2",
-    "activity_regularizer": "l2",
-    "kernel_constraint": "max_norm",
-    "bias_constraint": "max_norm",
-}
-
-
-@pytest.mark.parametrize(
-    "configuration",
-    [
-        *(iris(builder) for builder in OTHER_NETWORKS),
-        *(layers(lambda layers, it=it: layers.Dense(3, **it)) for it in ({k: v} for k, v in PENALISED.items())),
-        *(
-            layers(lambda layers, a=a: layers.Dense(6, activation=a), HEAD)
-            for a in (Smoothed(), abs, "glu", "sparsemax")
-        ),
-        layers(lambda layers: layers.Activation("relu", activity_regularizer="l2"), HEAD),
-        layers(lambda layers: layers.ReLU(activity_regularizer="l2"), HEAD),
-        layers(lambda layers: layers.Flatten(data_format="channels_first"), HEAD),
-        layers(lambda layers: layers.Dense(3, dtype="mixed_float16")),
-        layers(lambda layers: layers.Dropout(0.5), HEAD),
-        layers(lambda layers: layers.Dense(3), lambda layers: layers.Softmax(axis=0)),
-        layers(lambda layers: layers.Dense(6000), HEAD),
-        layers(HEAD, optimizer="sgd"),
-        layers(HEAD, optimizer={"class_name": "adam", "config": {"clipnorm": 1.0}}),
-        layers(HEAD, class_weight={0: 2.0}),
-        layers(HEAD, loss="dice"),
-        *(
-            layers(HEAD, loss={"class_name": "CategoricalCrossentropy", "config": {name: value}})
-            for name, value in {"reduction": "sum", "dtype": "float16", "axis": 0}.items()
-        ),
-        iris(data={"split_seed": None}),
-        Configuration(Variant("v", lenet5), {}, PROTOCOL, Data("digits", size=(28, 28), test_fraction=0.5)),
-    ],
-)
-def test_whatever_else_a_network_or_its_protocol_brings_is_trained_alone(configuration, keras):
-    assert not is_side_by_side(configuration)
-
-
-def test_much_data_is_trained_alone(keras):
-    samples = datasets.load(Data("digits", test_fraction=0.2))
-    configuration = dataclasses.replace(SMALL["one_hot"], data=Data("digits", test_fraction=0.2, labels="one_hot"))
-    assert is_side_by_side(configuration, datasets.load(configuration.data))
-    repeated = dataclasses.replace(samples, x=np.repeat(samples.x, 12, axis=0), y=np.repeat(samples.y, 12, axis=0))
-    assert not is_side_by_side(configuration, repeated)
 
 
 def test_a_lane_that_diverges_leaves_the_others_alone(keras):

@@ -36,7 +36,8 @@ def graph_session(
     `former` is a graph traced for the lanes of another configuration, which may serve this one.
     """
     from trials.engines.graph import GraphSession
-    from trials.engines.side_by_side import SideBySide, as_row
+    from trials.engines.rows import as_row
+    from trials.engines.side_by_side import SideBySide
 
     x = parts["train"][0]
     drawing = Drawing(configuration, classes, resembles=former is not None)
