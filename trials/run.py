@@ -290,6 +290,11 @@ class _Driver:
                 f"{unit.configuration.label} is trained with fit: the {backend.engine_of('auto')} engine cannot "
                 f"({result.notes['fallback']})."
             )
+        if "apart" in result.notes:
+            self.on_message(
+                f"Seeds of {unit.configuration.label} are trained one after another: together they failed "
+                f"({result.notes['apart']})."
+            )
 
     def on_message(self, text: str) -> None:
         if text not in self.messages:

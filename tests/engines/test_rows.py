@@ -111,6 +111,16 @@ OTHER_NETWORKS = (
 )
 
 
+def approximate_gelu(x):
+    """Which Keras calls as it calls the exact one."""
+    import keras
+
+    return keras.ops.gelu(x)
+
+
+approximate_gelu.__name__ = "gelu"
+
+
 class Smoothed:
     """An activation that is not Keras's."""
 
@@ -134,7 +144,7 @@ PENALISED = {
         *(layers(lambda layers, it=it: layers.Dense(3, **it)) for it in ({k: v} for k, v in PENALISED.items())),
         *(
             layers(lambda layers, a=a: layers.Dense(6, activation=a), HEAD)
-            for a in (Smoothed(), abs, "glu", "sparsemax")
+            for a in (Smoothed(), abs, approximate_gelu, "glu", "sparsemax")
         ),
         layers(lambda layers: layers.Activation("relu", activity_regularizer="l2"), HEAD),
         layers(lambda layers: layers.ReLU(activity_regularizer="l2"), HEAD),
@@ -151,12 +161,25 @@ PENALISED = {
             layers(HEAD, loss={"class_name": "CategoricalCrossentropy", "config": {name: value}})
             for name, value in {"reduction": "sum", "dtype": "float16", "axis": 0}.items()
         ),
+        layers(HEAD, loss={"class_name": "SparseCategoricalCrossentropy", "config": {"ignore_class": 0}}),
+        layers(lambda layers: layers.Dense(1, activation="sigmoid")),
+        layers(lambda layers: layers.Dense(1000), HEAD, batch_size=1000),
         iris(data={"split_seed": None}),
         Configuration(Variant("v", lenet5), {}, PROTOCOL, Data("digits", size=(28, 28), test_fraction=0.5)),
     ],
 )
 def test_whatever_else_a_network_or_its_protocol_brings_is_trained_alone(configuration, keras):
     assert not is_side_by_side(configuration)
+
+
+def test_a_loss_of_ones_own_class_is_trained_alone(keras):
+    @keras.saving.register_keras_serializable("own")
+    class Ranked(keras.losses.MeanSquaredError):
+        def call(self, y_true, y_pred):
+            losses = super().call(y_true, y_pred)
+            return losses / keras.ops.sum(losses, axis=0)
+
+    assert not is_side_by_side(layers(HEAD, loss={"class_name": "own>Ranked", "config": {}}))
 
 
 def test_much_data_is_trained_alone(keras):

@@ -158,6 +158,7 @@ FROM_LOGITS = {"class_name": "CategoricalCrossentropy", "config": {"from_logits"
         ([saturated("Dense", 3, "softmax")], "index", "sparse_categorical_crossentropy"),
         ([saturated("Dense", 3, "sigmoid")], "one_hot", "binary_crossentropy"),
         ([saturated("Dense", 3)], "one_hot", "mean_squared_error"),
+        ([saturated("Dense", 3, "softmax"), lambda layers: layers.Flatten()], "one_hot", "categorical_crossentropy"),
         ([lambda layers: layers.Dense(6), lambda layers: layers.Flatten(), HEAD], "one_hot", "mean_squared_error"),
     ],
 )
@@ -296,7 +297,7 @@ def test_a_graph_that_fails_costs_no_trial(monkeypatch, keras):
 
     monkeypatch.setattr(side_by_side.SideBySide, "train_epoch", fails)
     for result, other in zip(trained(configuration, seeds(0, 1, 2)), expected, strict=True):
-        assert (result.status, result.epochs) == ("ok", 3)
+        assert (result.status, result.epochs, result.notes) == ("ok", 3, {"apart": "MemoryError: no room"})
         assert result.metrics == pytest.approx(other.metrics, rel=1e-5)
 
 
@@ -328,7 +329,7 @@ def test_idle_lanes_hold_the_end_of_every_array(keras):
         builder = lambda *, input_shape, classes, outputs=outputs: keras.Sequential(  # noqa: E731
             [keras.Input(input_shape), keras.layers.Dense(outputs)]
         )
-        configuration = iris(builder)
+        configuration = iris(builder, protocol={"loss": "mean_squared_error"})
         session = graph_session(configuration, 3, split(datasets.load(IRIS), IRIS, 0), (0, 1))
         room = session.room(1000, 0, {})
         assert room > BLOCK // 2

@@ -47,9 +47,9 @@ def test_a_killed_worker_costs_nothing(small, expected):
 
 @pytest.mark.slow
 def test_a_limit_that_each_keeps_and_all_together_do_not_changes_nothing(small, expected):
-    done = small.run(*PROCESSES, "--trial-timeout", "3", IN_BUILDER="time.sleep(0.3)")
+    done = small.run(*PROCESSES, "--trial-timeout", "5", IN_BUILDER="time.sleep(0.5)")
     assert done.returncode == 0, done.stderr
-    assert "was not there after 3 s (--trial-timeout); it starts again, alone" in done.stderr
+    assert "was not there after 5 s (--trial-timeout); it starts again, alone" in done.stderr
     assert small.tables() == expected
 
 

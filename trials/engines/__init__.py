@@ -74,8 +74,8 @@ class Trainer:
         self._held: tuple[Unit, str, Any] | None = None
         self._fallbacks: dict[int, str] = {}
         self._parts: tuple[Any, Parts] | None = None
-        self._apart: set[int] = set()
-        "Configurations whose seeds cannot be trained together, as it turned out."
+        self._apart: dict[int, str] = {}
+        "Configurations whose seeds cannot be trained together, as it turned out, and why."
         self._ready: dict[tuple[int, int], TrialResult] = {}
         "Results by configuration and trial that were trained together with an earlier one and not yet asked for."
 
@@ -166,13 +166,14 @@ class Trainer:
         except Exception as error:
             own = isinstance(error, UserError)  # of the first seed, which has no network or no split
             if engine == "vmap" and not own and unit.index not in self._apart:
-                self._apart.add(unit.index)
+                self._apart[unit.index] = first_line(error)
                 return self._run_next(unit, (), on_epoch)
             results = [(unit.index, _failed(unit, first_line(error)))]
         seconds = (time.perf_counter() - started) / len(results)
         fallback = {"fallback": reason} if reason else {}
+        notes = {**fallback, **({"apart": self._apart[unit.index]} if unit.index in self._apart else {})}
         return [
-            (index, replace(each, engine=engine, notes={**each.notes, **fallback}, seconds=seconds))
+            (index, replace(each, engine=engine, notes={**each.notes, **notes}, seconds=seconds))
             for index, each in results
         ]
 
@@ -187,8 +188,8 @@ class Trainer:
             try:
                 trained = run_together(session, unit.seeds[: len(starts)], starts, on_epoch)
                 return [(unit.index, _with_weights(unit, result, lane)) for result, lane in trained]
-            except Exception:  # of the graph that all share, or for want of memory
-                self._apart.add(unit.index)
+            except Exception as error:  # of the graph that all share, or for want of memory
+                self._apart[unit.index] = first_line(error)
                 self._held = None
                 session = self._session_of(unit, engine)
         return [(unit.index, self._train_one(unit, session, on_epoch))]

@@ -14,9 +14,11 @@ from trials.engines.fused_adam import is_plain
 from trials.engines.model import keras_loss, keras_optimizer
 from trials.experiment import Configuration, Identifier
 
-MOST_PARAMETERS, MOST_NUMBERS = 20_000, 1_000_000
-"Of the network, and in the training samples: beyond, arithmetic is what takes time, and idle lanes take theirs."
+MOST_PARAMETERS, MOST_NUMBERS, MOST_OUTPUTS = 20_000, 1_000_000, 100_000
+"""Of the network, in the training samples, and of a layer for a batch: beyond, arithmetic is what takes time, idle
+lanes take theirs, and all together take memory."""
 LOSSES = {"categorical_crossentropy", "sparse_categorical_crossentropy", "binary_crossentropy", "mean_squared_error"}
+USUAL = {"axis": -1, "reduction": "sum_over_batch_size", "ignore_class": None}
 ACTIVATIONS = {"linear", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "celu", "exponential"}
 ACTIVATIONS |= {"tanh", "sigmoid", "hard_sigmoid", "hard_tanh", "softplus", "softsign", "softmax", "log_softmax"}
 "Those of Keras that leave a layer's shape, and look at no more than a sample."
@@ -41,7 +43,10 @@ def as_row(model: Any, configuration: Configuration, x: np.ndarray) -> Row | Non
     layers = _in_a_row(model, x.shape[1:])
     if not layers or not all(map(_can_be_stacked, layers)) or model.count_params() > MOST_PARAMETERS:
         return None
-    if not is_plain(keras_optimizer(protocol)) or not _is_mean_of_samples(protocol.loss):
+    widest = max(layer.output.shape[-1] for layer in layers)
+    if widest * min(protocol.batch_size, len(x)) > MOST_OUTPUTS or not is_plain(keras_optimizer(protocol)):
+        return None
+    if not _is_mean_of_samples(protocol.loss, layers[-1].output.shape[-1]):
         return None
     kinds = [(type(layer).__name__, _common(layer)) for layer in layers]
     return Row(layers, json.dumps([kinds, x.shape[1:], repr((protocol, data))], default=str))
@@ -86,12 +91,14 @@ def _is_known(activation: Any) -> bool:
     return name in ACTIVATIONS and activation is getattr(keras.activations, name, None)
 
 
-def _is_mean_of_samples(identifier: Identifier) -> bool:
-    """Whether the loss is one that measures each sample along its last axis, and then the mean."""
+def _is_mean_of_samples(identifier: Identifier, outputs: int) -> bool:
+    """Whether the loss is one of Keras's that measures each sample along its last axis, and then the mean."""
     loss = keras_loss(identifier)
     function = getattr(loss, "fn", loss)
-    if getattr(function, "__name__", "") not in LOSSES or not function.__module__.startswith("keras."):
+    name = getattr(function, "__name__", "")
+    if name not in LOSSES or not all(each.__module__.startswith("keras.") for each in (function, loss)):
         return False
     config = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
-    usual = config.get("axis", -1) == -1 and config.get("reduction", "sum_over_batch_size") == "sum_over_batch_size"
-    return usual and getattr(loss, "dtype", "float32") == "float32"
+    usual = all(config.get(each, default) == default for each, default in USUAL.items())
+    enough = outputs > 1 or "categorical" not in name  # of a single one Keras makes what no label stands for
+    return usual and enough and getattr(loss, "dtype", "float32") == "float32"

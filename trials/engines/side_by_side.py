@@ -84,8 +84,9 @@ class Stacked:
             if type(layer) is keras.layers.Dense:
                 x = tf.matmul(x, next(variables))
                 x = layer.activation(_with_bias(x, next(variables)) if layer.use_bias else x)
-            elif type(layer) is keras.layers.Flatten:
-                x = x if len(x.shape) == 3 else tf.reshape(x, [*tf.unstack(tf.shape(x)[:2]), int(np.prod(x.shape[2:]))])
+            elif type(layer) is keras.layers.Flatten:  # always another tensor: Keras's losses find no logits behind it
+                flat = len(x.shape) == 3
+                x = tf.identity(x) if flat else tf.reshape(x, [*tf.unstack(tf.shape(x)[:2]), int(np.prod(x.shape[2:]))])
             else:
                 x = layer.call(x)
         x.set_shape((None, None, self._outputs))  # in place: from this very tensor Keras's losses find the logits
