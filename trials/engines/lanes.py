@@ -108,6 +108,15 @@ class Lane:
         self.best = weights
 
 
+def put_back(stacked: Values, values: Mapping[int, Values]) -> list[np.ndarray]:
+    """A copy of values stacked along the lanes, with some lanes' own in their places."""
+    copies = [column.copy() for column in stacked]
+    for lane, each in values.items():
+        for column, value in zip(copies, each, strict=True):
+            column[lane] = value
+    return copies
+
+
 def run_together(
     lanes: Lanes, trials: Sequence[tuple[int, int]], starts: Sequence[Start], on_epoch: OnEpoch
 ) -> list[tuple[TrialResult, Lane]]:

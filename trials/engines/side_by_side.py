@@ -16,7 +16,7 @@ import tensorflow as tf
 from trials.engines.drawing import Drawing
 from trials.engines.fused_adam import rates
 from trials.engines.graph import EVALUATION_BATCH, measures
-from trials.engines.lanes import Start, Values
+from trials.engines.lanes import Start, Values, put_back
 from trials.engines.model import compile_model, keras_optimizer, optimise_graphs, sample_losses
 from trials.engines.rows import Row
 from trials.engines.watched import replaced
@@ -211,10 +211,7 @@ class SideBySide:
     def restore(self, values: Mapping[int, Values]) -> None:
         if not values:
             return
-        copies = [column.copy() for column in self.weights()]
-        for lane, each in values.items():
-            for column, value in zip(copies, each, strict=True):
-                column[lane] = value
+        copies = put_back(self.weights(), values)
         for variable, column in zip(self._graph.variables, copies, strict=True):
             variable.assign(column)
         self._changed()

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from trials.engines.lanes import Start, Values
+from trials.engines.lanes import Start, Values, put_back
 from trials.engines.model import compile_model, fresh_model, sample_losses, threshold
 from trials.engines.results import MOST_SEEDS
 from trials.engines.stacked import stacked
@@ -236,10 +236,7 @@ class VmapSession:
         """Puts such values of some lanes back."""
         if not values:
             return
-        copies = [column.copy() for column in self.weights()]
-        for lane, each in values.items():
-            for column, value in zip(copies, each, strict=True):
-                column[lane] = value
+        copies = put_back(self.weights(), values)
         for kind, places in self._places.items():
             self.state[kind] = [jnp.asarray(copies[place]) for place in places]
         self._changed()
