@@ -204,7 +204,8 @@ def test_what_cannot_be_trained_together_is_trained_apart(monkeypatch):
 
     monkeypatch.setattr(VmapSession, "train_epoch", short_of_memory)
     (found,) = run(experiment())
-    assert [(one.status, one.notes) for one in found] == [("ok", {"lanes": 2, "apart": "RuntimeError: RESOURCE_EXHAUSTED"})] * 3
+    told = {"lanes": 2, "apart": "RuntimeError: RESOURCE_EXHAUSTED"}
+    assert [(one.status, one.notes) for one in found] == [("ok", told)] * 3
 
 
 def test_lanes_are_as_many_as_memory_allows(monkeypatch):
