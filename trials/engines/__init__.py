@@ -240,10 +240,10 @@ class Trainer:
             former = getattr(self._held[2], "stacked", None) if self._held else None
             self._held = None
             gc.collect()  # a traced model is a cycle of references: a megabyte that would wait for its turn
-            self._held = (unit, engine, self._session(unit, engine, former))
+            self._held = (unit, engine, self._new_session(unit, engine, former))
         return self._held[2]
 
-    def _session(self, unit: Unit, engine: str, former: Any) -> Any:
+    def _new_session(self, unit: Unit, engine: str, former: Any) -> Any:
         if engine == "graph" and unit.index not in self._apart:
             seeds = _numbers(unit.seeds)
             return graph_session(unit.configuration, self.samples.classes, self._split(unit, seeds[0]), seeds, former)
