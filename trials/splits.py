@@ -1,12 +1,15 @@
 """The arrays of a trial: training, validation and test part, normalised and encoded as declared."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
 
 import numpy as np
 
 from trials.datasets import Arrays, Samples
 from trials.errors import UserError, first_line
 from trials.experiment import Data
+from trials.loading import absent, collecting_nothing
 from trials.seeds import Stream, integer
 
 ALIGNMENT = 64
@@ -86,10 +89,8 @@ def _divide(
             "Lower Data.test_fraction or Data.validation_fraction."
         )
     if stratified:
-        from sklearn.model_selection import train_test_split
-
         try:
-            kept, out = train_test_split(indices, test_size=held_out, random_state=state, stratify=y[indices])
+            kept, out = _train_test_split()(indices, test_size=held_out, random_state=state, stratify=y[indices])
         except ValueError as error:
             raise UserError(
                 f"The data cannot be split evenly over its classes: {first_line(error)}\n"
@@ -98,6 +99,14 @@ def _divide(
         return kept, out
     order = np.random.RandomState(state).permutation(len(indices))  # as scikit-learn's ShuffleSplit
     return indices[order[held_out:]], indices[order[:held_out]]
+
+
+@cache
+def _train_test_split() -> Callable[..., Any]:
+    """scikit-learn's; most of its import is what a split has no use for."""
+    with collecting_nothing(), absent("pandas"):
+        from sklearn.model_selection import train_test_split
+    return train_test_split
 
 
 def _scale(x: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:

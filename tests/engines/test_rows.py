@@ -164,7 +164,6 @@ PENALISED = {
         layers(HEAD, loss={"class_name": "SparseCategoricalCrossentropy", "config": {"ignore_class": 0}}),
         layers(lambda layers: layers.Dense(1, activation="sigmoid")),
         layers(lambda layers: layers.Dense(1000), HEAD, batch_size=1000),
-        iris(data={"split_seed": None}),
         Configuration(Variant("v", lenet5), {}, PROTOCOL, Data("digits", size=(28, 28), test_fraction=0.5)),
     ],
 )
@@ -188,3 +187,8 @@ def test_much_data_is_trained_alone(keras):
     assert is_side_by_side(configuration, datasets.load(configuration.data))
     repeated = dataclasses.replace(samples, x=np.repeat(samples.x, 12, axis=0), y=np.repeat(samples.y, 12, axis=0))
     assert not is_side_by_side(configuration, repeated)
+    resampled = dataclasses.replace(configuration, data=dataclasses.replace(configuration.data, split_seed=None))
+    twice = dataclasses.replace(samples, x=np.repeat(samples.x, 2, axis=0), y=np.repeat(samples.y, 2, axis=0))
+    assert is_side_by_side(configuration, twice)
+    assert is_side_by_side(resampled, samples)
+    assert not is_side_by_side(resampled, twice)

@@ -17,7 +17,7 @@ from trials.engines.model import compile_model, fresh_model
 from trials.engines.results import Unit
 from trials.engines.trial import run_trial
 from trials.experiment import Configuration, Data, Variant
-from trials.splits import split
+from trials.splits import _rows, split
 
 pytestmark = pytest.mark.skipif(backend.current() == "jax", reason="the graph engine is TensorFlow's")
 KNOWN = (
@@ -40,6 +40,7 @@ DIGITS = Configuration(
     dataclasses.replace(PROTOCOL, learning_rate=0.001),
     Data("digits", scale=16, test_fraction=0.2, labels="one_hot"),
 )
+RESAMPLED = {"split_seed": None, "stratified": True, "mean": "train", "std": "train"}
 SPARSE = dataclasses.replace(DIGITS.protocol, loss="sparse_categorical_crossentropy")
 
 
@@ -73,6 +74,8 @@ def outcome(result):
         iris(units=8, data={"labels": "index"}, protocol={"loss": "sparse_categorical_crossentropy"}),
         iris(units=8, protocol={"select": "validation_loss", "patience": 1, "epochs": 8, "learning_rate": 0.3}),
         SMALL["sigmoid"],
+        iris(units=10, data=RESAMPLED),
+        iris(units=6, data={**RESAMPLED, "validation_fraction": 0.25}, protocol={"select": "validation_accuracy"}),
     ],
 )
 def test_a_seed_gives_the_same_alone_and_beside_any_others(configuration, keras):
@@ -93,11 +96,12 @@ def test_a_seed_gives_the_same_alone_and_beside_any_others(configuration, keras)
     hidden=st.lists(st.tuples(st.integers(1, 60), st.sampled_from(sorted(KNOWN))), max_size=2),
     head=st.sampled_from(["softmax", "sigmoid"]),
     loss=st.sampled_from(["categorical_crossentropy", "binary_crossentropy", "mean_squared_error"]),
+    resampled=st.booleans(),
     lanes=st.integers(2, 31),
     data=st.data(),
 )
 def test_what_a_seed_gives_never_depends_on_its_neighbours(
-    classes, features, batch_size, hidden, head, loss, lanes, data, keras
+    classes, features, batch_size, hidden, head, loss, resampled, lanes, data, keras
 ):
     def blobs():
         y = np.arange(101) % classes
@@ -107,7 +111,7 @@ def test_what_a_seed_gives_never_depends_on_its_neighbours(
     network = [lambda layers, it=it: layers.Dense(it[0], activation=it[1]) for it in hidden]
     network.append(lambda layers: layers.Dense(classes, activation=head))
     configuration = layers(*network, loss=loss, batch_size=batch_size, epochs=2)
-    declared = Data(blobs, test_fraction=0.2, labels="one_hot")
+    declared = Data(blobs, test_fraction=0.2, labels="one_hot", split_seed=None if resampled else 0)
     configuration = dataclasses.replace(configuration, data=declared)
     assert is_side_by_side(configuration)
     many = {result.trial: outcome(result) for result in trained(configuration, seeds(*range(lanes)))}
@@ -116,15 +120,17 @@ def test_what_a_seed_gives_never_depends_on_its_neighbours(
         assert outcome(result) == many[result.trial]
 
 
+@pytest.mark.parametrize("data", [{}, {"split_seed": None}])
 @pytest.mark.parametrize("units", [5, 40])
-def test_it_is_what_one_seed_after_another_gives(units, keras):
+def test_it_is_what_one_seed_after_another_gives(units, data, keras):
     """The graph of one seed's own computes the same, in another order at most."""
     from trials.engines.graph import GraphSession
 
-    configuration = iris(units=units)
+    configuration = iris(units=units, data=data)
+    assert is_side_by_side(configuration)
     samples = datasets.load(configuration.data)
-    parts = split(samples, configuration.data, 0)
     for result in trained(configuration, seeds(0, 1, 2)):
+        parts = split(samples, configuration.data, result.seed)
         session = GraphSession(configuration, samples.classes)
         alone = run_trial(session, result.trial, result.seed, (), configuration.protocol, parts, lambda: None)
         assert alone.metrics == pytest.approx(result.metrics, rel=1e-5)
@@ -180,10 +186,11 @@ def test_a_step_is_the_one_that_keras_takes_whatever_the_outputs(network, labels
         assert column[0] == pytest.approx(variable.numpy(), abs=1e-5)
 
 
-def test_large_parts_are_measured_batch_by_batch(monkeypatch, keras):
+@pytest.mark.parametrize("data", [{}, RESAMPLED])
+def test_large_parts_are_measured_batch_by_batch(data, monkeypatch, keras):
     from trials.engines import side_by_side
 
-    configuration = iris(units=5)
+    configuration = iris(units=5, data=data)
     once = trained(configuration, seeds(0, 1))
     monkeypatch.setattr(side_by_side, "EVALUATION_BATCH", 7)
     for one, other in zip(once, trained(configuration, seeds(0, 1)), strict=True):
@@ -256,6 +263,22 @@ def test_a_seed_that_has_no_network_fails_in_its_own_turn(keras):
     assert "not this one" in results[2].error
 
 
+def test_a_seed_that_has_no_split_fails_in_its_own_turn(keras):
+    """Where the largest number is in the test part, it is not to be divided by the spread of all others."""
+
+    def outlier():
+        x = np.random.default_rng(0).normal(size=(60, 2)) * 1e-25
+        x[7] = 1e25
+        return x.astype("float32"), np.arange(60) % 3
+
+    data = Data(outlier, test_fraction=0.2, labels="one_hot", **RESAMPLED)
+    unlucky = [seed for seed in range(20) if 7 not in _rows(datasets.load(data), data, seed)["train"]]
+    assert unlucky
+    results = trained(dataclasses.replace(iris(units=4), data=data), seeds(*range(20)))
+    assert [result.seed for result in results if result.status == "failed"] == unlucky
+    assert all("float32 cannot hold" in result.error for result in results if result.status == "failed")
+
+
 def test_a_seed_whose_network_has_other_shapes_fails_and_leaves_the_others_alone(keras):
     def builder(*, input_shape, classes):
         return mlp(input_shape=input_shape, classes=classes, units=5 if np.random.rand() < 0.2 else 4)
@@ -311,8 +334,9 @@ def test_results_that_nobody_will_ask_for_are_not_kept(keras):
     assert len(trainer._ready) == 2
 
 
-def test_kept_weights_are_each_lanes_own(keras):
-    configuration = iris(units=4, protocol={"select": "validation_accuracy", "epochs": 5})
+@pytest.mark.parametrize("data", [{}, RESAMPLED])
+def test_kept_weights_are_each_lanes_own(data, keras):
+    configuration = iris(units=4, data=data, protocol={"select": "validation_accuracy", "epochs": 5})
     trainer = Trainer(datasets.load(IRIS))
     results = trained(configuration, seeds(0, 1, 2), trainer, keep_weights=True)
     assert len({result.weights_sha256 for result in results}) == 3

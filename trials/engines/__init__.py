@@ -201,12 +201,12 @@ class Trainer:
         return _with_weights(unit, result, session)
 
     def _starts(self, unit: Unit, session: Lanes) -> list[Start]:
-        """What lanes of the first seeds start with, up to a seed that has no network: it fails in its own turn."""
+        """What lanes of the first seeds start with, up to one that has no network or no split: it fails in its turn."""
         seeds = _numbers(unit.seeds)
-        parts = self._split(unit, seeds[0])
         starts: list[Start] = []
-        for place in range(session.room(len(seeds), seeds[0], parts)):
+        for place in range(session.room(len(seeds), seeds[0], self._split(unit, seeds[0]))):
             try:
+                parts = self._split(unit, seeds[place])
                 values = session.fresh(seeds[place], parts, seeds[place + 1 :])
             except Exception:
                 if not starts:
@@ -251,7 +251,9 @@ class Trainer:
 
     def _lane_parts(self, unit: Unit, seed: int) -> LaneParts:
         data = unit.configuration.data
-        return drawn(self.samples, data, seed) if data.resampled else self._split(unit, seed)
+        if data.resampled and backend.engine_of(unit.engine) == "vmap":
+            return drawn(self.samples, data, seed)
+        return self._split(unit, seed)
 
     def _split(self, unit: Unit, seed: int) -> Parts:
         data = unit.configuration.data

@@ -17,6 +17,8 @@ from trials.experiment import Configuration, Identifier
 MOST_PARAMETERS, MOST_NUMBERS, MOST_OUTPUTS = 20_000, 1_000_000, 100_000
 """Of the network, in the training samples, and of a layer for a batch: beyond, arithmetic is what takes time, idle
 lanes take theirs, and all together take memory."""
+MOST_OWN_NUMBERS = MOST_NUMBERS // 8
+"In the training samples, where every lane has its own."
 LOSSES = {"categorical_crossentropy", "sparse_categorical_crossentropy", "binary_crossentropy", "mean_squared_error"}
 USUAL = {"axis": -1, "reduction": "sum_over_batch_size", "ignore_class": None}
 ACTIVATIONS = {"linear", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "celu", "exponential"}
@@ -38,7 +40,8 @@ class Row:
 def as_row(model: Any, configuration: Configuration, x: np.ndarray) -> Row | None:
     """The layers of a fresh model that, with its protocol, can be trained side by side on `x`; None of any other."""
     protocol, data = configuration.protocol, configuration.data
-    if data.resampled or protocol.class_weight or x.size > MOST_NUMBERS or tf.config.list_logical_devices("GPU"):
+    much = x.size > (MOST_OWN_NUMBERS if data.resampled else MOST_NUMBERS)
+    if much or protocol.class_weight or tf.config.list_logical_devices("GPU"):
         return None
     layers = _in_a_row(model, x.shape[1:])
     if not layers or not all(map(_can_be_stacked, layers)) or model.count_params() > MOST_PARAMETERS:

@@ -37,13 +37,16 @@ class Stacked:
         self.key = row.key
         self._layers = row.layers
         self._outputs = outputs
+        self._own = configuration.data.resampled
+        "Whether each lane has samples of its own."
         self._batch = configuration.protocol.batch_size
         self._losses = sample_losses(configuration.protocol.loss)
         self._measure = measures(configuration.protocol.loss)
         self._optimizer = keras_optimizer(configuration.protocol)
         self.variables = [_free(len(held.shape) + 1) for layer in row.layers for held in layer.variables]
         self._moments = [(_free(len(held.shape)), _free(len(held.shape))) for held in self.variables]
-        samples = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in (x, y)]
+        many = (None, None) if self._own else (None,)
+        samples = [tf.TensorSpec((*many, *array.shape[1:]), array.dtype) for array in (x, y)]
         orders = tf.TensorSpec((None, None), tf.int32)
         with _cross_entropies_in_steps():
             self.run_epoch = tf.function(self._epoch, autograph=False).get_concrete_function(*samples, orders)
@@ -64,7 +67,8 @@ class Stacked:
             chosen = orders[:, start : start + self._batch]
             size = tf.cast(tf.shape(chosen)[1], tf.float32)
             with tf.GradientTape() as tape:
-                losses = self._losses(tf.gather(y, chosen), self._forward(tf.gather(x, chosen)))
+                some_x, some_y = (tf.gather(each, chosen, batch_dims=int(self._own)) for each in (x, y))
+                losses = self._losses(some_y, self._forward(some_x))
                 mean = tf.reduce_sum(losses, 1) / size
             self._update(tape.gradient(mean, self.variables))
             return start + self._batch, total + mean * size
@@ -73,8 +77,9 @@ class Stacked:
         return total / tf.cast(samples, tf.float32)
 
     def _evaluation(self, x: Any, y: Any) -> tuple[Any, Any]:
-        lanes = tf.shape(self.variables[0])[:1]
-        x, y = (tf.broadcast_to(each, tf.concat([lanes, tf.shape(each)], 0)) for each in (x, y))
+        if not self._own:
+            lanes = tf.shape(self.variables[0])[:1]
+            x, y = (tf.broadcast_to(each, tf.concat([lanes, tf.shape(each)], 0)) for each in (x, y))
         return self._measure(y, self._forward(x))
 
     def _forward(self, x: Any) -> Any:
@@ -145,7 +150,7 @@ class SideBySide:
         self._drawing = drawing
         self._outputs = drawing.template.output_shape[-1]
         self._held: LaneParts = {}
-        self._tensors: dict[str, tuple[Any, Any]] = {}
+        self._tensors: dict[str, tuple[Any, ...]] = {}
         self._measured: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._copies: list[np.ndarray] = []
 
@@ -176,8 +181,11 @@ class SideBySide:
         self.load([it.parts for it in starts])
 
     def load(self, parts: Sequence[LaneParts]) -> None:
-        """Takes the arrays that all share, the first one's."""
-        if self._held is not parts[0]:
+        """Takes the arrays of each lane, or those that all share, the first one's."""
+        if self.configuration.data.resampled:
+            columns = {name: zip(*(each[name] for each in parts), strict=True) for name in parts[0]}
+            self._tensors = {name: tuple(tf.constant(self._stack(it)) for it in both) for name, both in columns.items()}
+        elif self._held is not parts[0]:
             self._held = parts[0]
             self._tensors = {name: (tf.constant(x), tf.constant(y)) for name, (x, y) in parts[0].items()}
         self._changed()
@@ -197,8 +205,9 @@ class SideBySide:
     def evaluate(self, part: str) -> tuple[np.ndarray, np.ndarray]:
         if part not in self._measured:
             x, y = self._tensors[part]
-            starts = range(0, len(y), EVALUATION_BATCH)
-            batches = [slice(start, start + EVALUATION_BATCH) for start in starts]
+            every = (slice(None),) * self.configuration.data.resampled
+            starts = range(0, y.shape[len(every)], EVALUATION_BATCH)
+            batches = [(*every, slice(start, start + EVALUATION_BATCH)) for start in starts]
             found = [self._graph.run_evaluation(x[batch], y[batch]) for batch in batches]
             right, losses = (np.concatenate([each.numpy() for each in both], 1) for both in zip(*found, strict=True))
             self._measured[part] = right, losses
