@@ -24,7 +24,8 @@ FILE = "from benchmarks.work import WORKS\n\nEXPERIMENT = WORKS[{name!r}].traine
 
 @dataclass(frozen=True)
 class Run:
-    """What was measured. `seconds` is the whole command; `busy` what its processes spent on trials, added up."""
+    """What was measured. `seconds` is the whole command, `written` its start to its last table; `busy` what its
+    processes spent on trials, added up."""
 
     work: str
     contender: str
@@ -35,6 +36,7 @@ class Run:
     samples: int
     "Training samples that went through the networks, over all trials and epochs."
     seconds: float
+    written: float
     busy: float
     accuracies: tuple[tuple[float, ...], ...]
     "Test accuracies, a group a configuration."
@@ -60,14 +62,15 @@ def run(name: str, who: str, trials: int, epochs: int, repetition: int) -> Run:
             file = folder / f"{name}.py"
             file.write_text(FILE.format(name=name, size=(trials, epochs, processes)))
             command = ["run_trials.py", "--experiment", file, "--quiet", *contender.words, *seed]
-        started = time.perf_counter()
+        began, started = time.time(), time.perf_counter()
         output = _output(who, command)
         seconds = time.perf_counter() - started
         tables = folder if contender.module else folder / experiment.name
+        written = max(path.stat().st_mtime for path in tables.glob("*.csv")) - began
         busy = sum(json.loads(output.splitlines()[-1])) if contender.module else _busy(tables)
         accuracies = _accuracies(tables, experiment.trials)
     samples = samples_trained(work, trials, epochs, processes)
-    return Run(name, who, repetition, processes, trials, epochs, samples, seconds, busy, accuracies)
+    return Run(name, who, repetition, processes, trials, epochs, samples, seconds, written, busy, accuracies)
 
 
 def use(directory: Path) -> None:

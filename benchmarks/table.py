@@ -26,6 +26,7 @@ def run_rows(runs: Iterable[Run]) -> list[Row]:
             },
             "samples": run.samples,
             "seconds": round(run.seconds, 3),
+            "tables_seconds": round(run.written, 3),
             "busy_seconds": round(run.busy, 3),
             "samples_per_second": round(run.rate, 1),
             "accuracies": ";".join(" ".join(f"{value:.6g}" for value in group) for group in run.accuracies),
@@ -47,12 +48,13 @@ def read_runs(path: Path) -> list[Run]:
 def _run(row: Row) -> Run:
     names = ("work", "contender", "repetition", "processes", "trials", "epochs", "samples", "seconds")
     groups = tuple(tuple(map(float, group.split())) for group in row["accuracies"].split(";"))
-    return Run(**{name: row[name] for name in names}, busy=row["busy_seconds"], accuracies=groups)
+    more = {"written": row["tables_seconds"], "busy": row["busy_seconds"]}
+    return Run(**{name: row[name] for name in names}, **more, accuracies=groups)
 
 
 def ratio(ours: Run, theirs: Run) -> float:
-    """How many times as fast this project is: by samples a second, or by the seconds of the whole command."""
-    return ours.rate / theirs.rate if WORKS[ours.work].rate else theirs.seconds / ours.seconds
+    """How many times as fast this project is: by samples a second, or from the start of a command to its tables."""
+    return ours.rate / theirs.rate if WORKS[ours.work].rate else theirs.written / ours.written
 
 
 def pooled(runs: Sequence[Run]) -> list[list[float]]:
@@ -78,6 +80,7 @@ def summary_rows(
         rate = statistics.median(run.rate for run in found)
         row: Row = {"work": work, "contender": contender, "repetitions": len(found)}
         row |= {"seconds_median": round(statistics.median(run.seconds for run in found), 3)}
+        row |= {"tables_seconds_median": round(statistics.median(run.written for run in found), 3)}
         row |= {"samples_per_second_median": round(rate, 1)}
         row |= _ratios(reference, found) | _accuracy(reference, found)
         needed = (operations or {}).get(work)
@@ -123,14 +126,14 @@ def text(rows: Sequence[Row]) -> str:
     for name, work in WORKS.items():
         of_work = [row for row in rows if row["work"] == name]
         if of_work:
-            unit = "samples a second" if work.rate else "seconds"
-            head = [f"{work.about} (`{name}`):", "", f"| | {unit} | ratio | test accuracy | of the peak |"]
+            first, last = ("samples a second", "of the peak") if work.rate else ("seconds to the tables", "to its end")
+            head = [f"{work.about} (`{name}`):", "", f"| | {first} | ratio | test accuracy | {last} |"]
             blocks.append("\n".join([*head, "|---|---|---|---|---|", *(_line(row, work.rate) for row in of_work)]))
     return "\n\n".join(blocks)
 
 
 def _line(row: Row, rate: bool) -> str:
-    speed = f"{row['samples_per_second_median']:,.0f}" if rate else f"{row['seconds_median']:.1f}"
+    speed = f"{row['samples_per_second_median']:,.0f}" if rate else f"{row['tables_seconds_median']:.1f}"
     times = "" if row["ratio_median"] is None else f"{row['ratio_median']:.2f}"
     if times and row["contender"] != OURS:
         times += f" ({row['ratio_lowest']:.2f} to {row['ratio_highest']:.2f})"
@@ -138,7 +141,8 @@ def _line(row: Row, rate: bool) -> str:
     half = row["accuracy_difference_ci99_half"]
     accuracy += f" (±{half:.4f})" if row["accuracies"] and half is not None else ""
     peak = "" if row["peak_fraction"] is None else f"{100 * row['peak_fraction']:.1f} %"
-    return f"| {CONTENDERS[row['contender']].about} | {speed} | {times} | {accuracy} | {peak} |"
+    last = peak if rate else f"{row['seconds_median']:.1f}"
+    return f"| {CONTENDERS[row['contender']].about} | {speed} | {times} | {accuracy} | {last} |"
 
 
 def limits(products: Mapping[int, float], overhead: Sequence[Mapping[str, Any]]) -> str:

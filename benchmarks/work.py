@@ -30,7 +30,7 @@ class Work:
     """Trainings of one experiment, and what of them is compared.
 
     `rate`: training samples a second over the whole machine, each process training `trials` of each configuration;
-    else the seconds of the whole command, which trains `trials` of each in all.
+    else the seconds from the start of the command, which trains `trials` of each in all, to its last table.
     """
 
     about: str
@@ -62,7 +62,7 @@ class Work:
 
 WORKS = {
     "iris": Work(
-        "the 100 trials of iris_hidden_units, from process start to results on disk",
+        "the 100 trials of iris_hidden_units, from process start to tables written",
         "iris_hidden_units",
         trials=10,
         epochs=10,
@@ -70,14 +70,16 @@ WORKS = {
         contenders=EVERYBODY,
     ),
     "iris_1000": Work(
-        "1,000 trials, 100 of each width, from process start to results on disk",
+        "1,000 trials, 100 of each width, from process start to tables written",
         "iris_hidden_units",
         trials=100,
         epochs=10,
         rate=False,
         contenders=(OURS, "graph_inline", "torch_loop", "torch_processes"),
     ),
-    "lenet5_batch_32": Work("LeNet-5 on MNIST, batch 32", "lenet5_mnist", trials=1, epochs=3),
+    "lenet5_batch_32": Work(
+        "LeNet-5 on MNIST, batch 32, two trials of 10 epochs in each process", "lenet5_mnist", trials=2, epochs=10
+    ),
     "lenet5_batch_256": Work(
         "LeNet-5 on MNIST, batch 256", "lenet5_mnist", trials=1, epochs=3, changes={"batch_size": 256}
     ),
@@ -90,7 +92,7 @@ WORKS = {
     ),
     "cifar10": Work("LeNet on CIFAR-10, batch 64", "lenet_cifar10", trials=1, epochs=3, variant="lenet"),
     "lenet5_whole": Work(
-        "10 trials x 20 epochs of LeNet-5 on MNIST, batch 32, from process start to results on disk",
+        "10 trials x 20 epochs of LeNet-5 on MNIST, batch 32, from process start to tables written",
         "lenet5_mnist",
         trials=10,
         epochs=20,

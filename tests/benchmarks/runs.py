@@ -3,6 +3,17 @@
 from benchmarks.measure import Run
 
 
-def run(contender, repetition=1, *, work="iris", seconds=10.0, busy=8.0, processes=1, samples=800, accuracies=None):
+def run(
+    contender,
+    repetition=1,
+    *,
+    work="iris",
+    seconds=10.0,
+    written=9.0,
+    busy=8.0,
+    processes=1,
+    samples=800,
+    accuracies=None,
+):
     accuracies = accuracies or ((0.5, 0.7), (0.8, 0.8))
-    return Run(work, contender, repetition, processes, 2, 1, samples, seconds, busy, accuracies)
+    return Run(work, contender, repetition, processes, 2, 1, samples, seconds, written, busy, accuracies)

@@ -39,9 +39,9 @@ def test_two_contenders_train_the_same_and_the_tables_say_so(tmp_path):
 
 def test_what_is_not_named_keeps_its_place_unless_the_machine_is_another(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(command.sys, "argv", ["benchmarks", "iris", "--results", str(tmp_path)])
-    new = [run(OURS, seconds=2.0), run("keras_loop", seconds=6.0)]
+    new = [run(OURS, written=2.0), run("keras_loop", written=6.0)]
     monkeypatch.setattr(command, "timed", lambda asked: (new, 0))
-    table.write(tmp_path / "runs.csv", table.run_rows([run(OURS, seconds=1.0), run(OURS, work="cifar10")]))
+    table.write(tmp_path / "runs.csv", table.run_rows([run(OURS, written=1.0), run(OURS, work="cifar10")]))
     table.write(tmp_path / "peak.csv", [{"size": 256, "operations_per_second": 1e9}])
     assert command.main() == 0
     assert table.read_runs(tmp_path / "runs.csv") == [*new, run(OURS, work="cifar10")]
