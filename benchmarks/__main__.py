@@ -83,7 +83,8 @@ def timed(asked: argparse.Namespace) -> tuple[list[measure.Run], int]:
                     failed += 1
                     continue
                 runs.append(run)
-                print(f"{name} {repetition} {who}: {run.seconds:.1f} s, {run.rate:,.0f} samples/s", flush=True)
+                times = f"{run.to_tables:.1f} s to the tables, {run.seconds:.1f} s, {run.rate:,.0f} samples/s"
+                print(f"{name} {repetition} {who}: {times}", flush=True)
     return runs, failed
 
 
@@ -126,9 +127,11 @@ def main() -> int:
     facts = {"machine": machine(), "versions": versions() | contenders.versions(), "git": git_state(measure.ROOT)}
     record = asked.results / "machine.json"
     before = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else facts
-    if any(before[name] != facts[name] for name in ("machine", "versions")):
+    elsewhere = any(before[name] != facts[name] for name in ("machine", "versions"))
+    if elsewhere or table.has_other_columns(asked.results / "runs.csv"):
         print(
-            f"{asked.results} was measured on another machine or with other versions: it begins anew.", file=sys.stderr
+            f"{asked.results} was measured elsewhere, with other versions or otherwise: it begins anew.",
+            file=sys.stderr,
         )
         for name in TABLES:
             (asked.results / f"{name}.csv").unlink(missing_ok=True)

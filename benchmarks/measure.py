@@ -24,7 +24,7 @@ FILE = "from benchmarks.work import WORKS\n\nEXPERIMENT = WORKS[{name!r}].traine
 
 @dataclass(frozen=True)
 class Run:
-    """What was measured. `seconds` is the whole command, `written` its start to its last table; `busy` what its
+    """What was measured. `seconds` is the whole command, `to_tables` from its start to its last table; `busy` what its
     processes spent on trials, added up."""
 
     work: str
@@ -36,7 +36,7 @@ class Run:
     samples: int
     "Training samples that went through the networks, over all trials and epochs."
     seconds: float
-    written: float
+    to_tables: float
     busy: float
     accuracies: tuple[tuple[float, ...], ...]
     "Test accuracies, a group a configuration."
@@ -66,11 +66,11 @@ def run(name: str, who: str, trials: int, epochs: int, repetition: int) -> Run:
         output = _output(who, command)
         seconds = time.perf_counter() - started
         tables = folder if contender.module else folder / experiment.name
-        written = max(path.stat().st_mtime for path in tables.glob("*.csv")) - began
+        to_tables = max(path.stat().st_mtime for path in tables.glob("*.csv")) - began
         busy = sum(json.loads(output.splitlines()[-1])) if contender.module else _busy(tables)
         accuracies = _accuracies(tables, experiment.trials)
     samples = samples_trained(work, trials, epochs, processes)
-    return Run(name, who, repetition, processes, trials, epochs, samples, seconds, written, busy, accuracies)
+    return Run(name, who, repetition, processes, trials, epochs, samples, seconds, to_tables, busy, accuracies)
 
 
 def use(directory: Path) -> None:

@@ -26,7 +26,7 @@ def run_rows(runs: Iterable[Run]) -> list[Row]:
             },
             "samples": run.samples,
             "seconds": round(run.seconds, 3),
-            "tables_seconds": round(run.written, 3),
+            "seconds_to_tables": round(run.to_tables, 3),
             "busy_seconds": round(run.busy, 3),
             "samples_per_second": round(run.rate, 1),
             "accuracies": ";".join(" ".join(f"{value:.6g}" for value in group) for group in run.accuracies),
@@ -40,6 +40,12 @@ def read(path: Path) -> list[Row]:
     return pandas.read_csv(path, keep_default_na=False).to_dict("records") if path.is_file() else []
 
 
+def has_other_columns(path: Path) -> bool:
+    """Whether runs were told there in other columns than today's."""
+    rows = read(path)
+    return bool(rows) and "seconds_to_tables" not in rows[0]
+
+
 def read_runs(path: Path) -> list[Run]:
     """The runs that `run_rows` told."""
     return [_run(row) for row in read(path)]
@@ -48,13 +54,13 @@ def read_runs(path: Path) -> list[Run]:
 def _run(row: Row) -> Run:
     names = ("work", "contender", "repetition", "processes", "trials", "epochs", "samples", "seconds")
     groups = tuple(tuple(map(float, group.split())) for group in row["accuracies"].split(";"))
-    more = {"written": row["tables_seconds"], "busy": row["busy_seconds"]}
+    more = {"to_tables": row["seconds_to_tables"], "busy": row["busy_seconds"]}
     return Run(**{name: row[name] for name in names}, **more, accuracies=groups)
 
 
 def ratio(ours: Run, theirs: Run) -> float:
     """How many times as fast this project is: by samples a second, or from the start of a command to its tables."""
-    return ours.rate / theirs.rate if WORKS[ours.work].rate else theirs.written / ours.written
+    return ours.rate / theirs.rate if WORKS[ours.work].rate else theirs.to_tables / ours.to_tables
 
 
 def pooled(runs: Sequence[Run]) -> list[list[float]]:
@@ -80,7 +86,7 @@ def summary_rows(
         rate = statistics.median(run.rate for run in found)
         row: Row = {"work": work, "contender": contender, "repetitions": len(found)}
         row |= {"seconds_median": round(statistics.median(run.seconds for run in found), 3)}
-        row |= {"tables_seconds_median": round(statistics.median(run.written for run in found), 3)}
+        row |= {"seconds_to_tables_median": round(statistics.median(run.to_tables for run in found), 3)}
         row |= {"samples_per_second_median": round(rate, 1)}
         row |= _ratios(reference, found) | _accuracy(reference, found)
         needed = (operations or {}).get(work)
@@ -126,14 +132,14 @@ def text(rows: Sequence[Row]) -> str:
     for name, work in WORKS.items():
         of_work = [row for row in rows if row["work"] == name]
         if of_work:
-            first, last = ("samples a second", "of the peak") if work.rate else ("seconds to the tables", "to its end")
+            first, last = ("samples a second", "of the peak") if work.rate else ("seconds to the tables", "to the end")
             head = [f"{work.about} (`{name}`):", "", f"| | {first} | ratio | test accuracy | {last} |"]
             blocks.append("\n".join([*head, "|---|---|---|---|---|", *(_line(row, work.rate) for row in of_work)]))
     return "\n\n".join(blocks)
 
 
 def _line(row: Row, rate: bool) -> str:
-    speed = f"{row['samples_per_second_median']:,.0f}" if rate else f"{row['tables_seconds_median']:.1f}"
+    speed = f"{row['samples_per_second_median']:,.0f}" if rate else f"{row['seconds_to_tables_median']:.1f}"
     times = "" if row["ratio_median"] is None else f"{row['ratio_median']:.2f}"
     if times and row["contender"] != OURS:
         times += f" ({row['ratio_lowest']:.2f} to {row['ratio_highest']:.2f})"

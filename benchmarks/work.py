@@ -77,9 +77,7 @@ WORKS = {
         rate=False,
         contenders=(OURS, "graph_inline", "torch_loop", "torch_processes"),
     ),
-    "lenet5_batch_32": Work(
-        "LeNet-5 on MNIST, batch 32, two trials of 10 epochs in each process", "lenet5_mnist", trials=2, epochs=10
-    ),
+    "lenet5_batch_32": Work("LeNet-5 on MNIST, batch 32", "lenet5_mnist", trials=2, epochs=10),
     "lenet5_batch_256": Work(
         "LeNet-5 on MNIST, batch 256", "lenet5_mnist", trials=1, epochs=3, changes={"batch_size": 256}
     ),

@@ -35,8 +35,8 @@ def quiet_import() -> Iterator[None]:
 def absent(*packages: str) -> Iterator[None]:
     """Within: these packages cannot be imported, unless they already are.
 
-    Keras and TensorFlow load what they find, half of their start, for data frames, wrappers and converters that
-    no trial has.
+    Keras, TensorFlow and scikit-learn load what they find, half of their start, for data frames, wrappers and
+    converters that no trial has.
     """
     hidden = [package for package in packages if package not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]

@@ -1,5 +1,6 @@
 """The arrays of a trial: training, validation and test part, normalised and encoded as declared."""
 
+import gc
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -16,7 +17,7 @@ ALIGNMENT = 64
 "Bytes: those of a cache line, and of the widest vector."
 Parts = Mapping[str, Arrays]
 LaneParts = Mapping[str, tuple[np.ndarray, ...]]
-"What lanes take: parts as `split` makes them, which all of them share, or each its own of `drawn`."
+"What lanes take: parts as `split` makes them, which all of them share or each has its own, or its own of `drawn`."
 
 
 def counts(data: Data, samples: int, fixed_test: int) -> dict[str, int]:
@@ -89,8 +90,9 @@ def _divide(
             "Lower Data.test_fraction or Data.validation_fraction."
         )
     if stratified:
+        divided = _train_test_split()
         try:
-            kept, out = _train_test_split()(indices, test_size=held_out, random_state=state, stratify=y[indices])
+            kept, out = divided(indices, test_size=held_out, random_state=state, stratify=y[indices])
         except ValueError as error:
             raise UserError(
                 f"The data cannot be split evenly over its classes: {first_line(error)}\n"
@@ -104,6 +106,7 @@ def _divide(
 @cache
 def _train_test_split() -> Callable[..., Any]:
     """scikit-learn's; most of its import is what a split has no use for."""
+    gc.collect()  # what is garbage now would stay
     with collecting_nothing(), absent("pandas"):
         from sklearn.model_selection import train_test_split
     return train_test_split

@@ -53,7 +53,7 @@ def main() -> None:
     )
     options = {"batch_size": protocol.batch_size, "epochs": protocol.epochs, "shuffle": protocol.shuffle}
     tuner.search(*parts["train"], **options, verbose=0)
-    lanes.write(asked.results, [time.perf_counter() - started], networks.results)
+    lanes.write(asked.results, [(time.perf_counter() - started, networks.results)])
 
 
 if __name__ == "__main__":

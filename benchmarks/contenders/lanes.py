@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -45,14 +45,13 @@ def run(trial: Trial, load: Load, parallel: bool = False) -> None:
     lanes = cores() if parallel else 1
     experiment = WORKS[asked.work].trained(asked.trials, asked.epochs, lanes)
     if not parallel:
-        timed = [_lane(trial, load, experiment, asked.seed, 0, 1)]
+        write(asked.results, [_lane(trial, load, experiment, asked.seed, 0, 1)])
     else:
         spawn = multiprocessing.get_context("spawn")
         barrier = spawn.Barrier(lanes)
         with ProcessPoolExecutor(lanes, spawn, initializer=_hold, initargs=(barrier,)) as pool:
             futures = [pool.submit(_lane, trial, load, experiment, asked.seed, lane, lanes) for lane in range(lanes)]
-            timed = [future.result() for future in futures]
-    write(asked.results, [seconds for seconds, _ in timed], list(itertools.chain(*(found for _, found in timed))))
+            write(asked.results, [future.result() for future in futures])  # their processes take a while to end
 
 
 def _hold(barrier: Any) -> None:
@@ -80,10 +79,11 @@ def _lane(
     return time.perf_counter() - started, found
 
 
-def write(folder: Path, seconds: list[float], results: list[Result]) -> None:
+def write(folder: Path, timed: Sequence[tuple[float, list[Result]]]) -> None:
     """`trials.csv`, a row a trial, and the seconds of each process on the last line of the output."""
+    results = itertools.chain(*(found for _, found in timed))
     with open(folder / "trials.csv", "w", encoding="utf-8", newline="") as stream:
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(("configuration", "trial", "test_accuracy"))
         table.writerows(sorted(results))
-    print(json.dumps(seconds), file=sys.stdout, flush=True)
+    print(json.dumps([seconds for seconds, _ in timed]), file=sys.stdout, flush=True)

@@ -9,11 +9,11 @@ def run(
     *,
     work="iris",
     seconds=10.0,
-    written=9.0,
+    to_tables=9.0,
     busy=8.0,
     processes=1,
     samples=800,
     accuracies=None,
 ):
     accuracies = accuracies or ((0.5, 0.7), (0.8, 0.8))
-    return Run(work, contender, repetition, processes, 2, 1, samples, seconds, written, busy, accuracies)
+    return Run(work, contender, repetition, processes, 2, 1, samples, seconds, to_tables, busy, accuracies)

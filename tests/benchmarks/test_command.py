@@ -29,6 +29,8 @@ def test_two_contenders_train_the_same_and_the_tables_say_so(tmp_path):
         ours, loop = csv.DictReader(stream)
     assert (ours["contender"], loop["contender"]) == ("graph_workers", "keras_loop")
     assert float(loop["ratio_median"]) > 0
+    for row in (ours, loop):
+        assert 0 < float(row["seconds_to_tables_median"]) <= float(row["seconds_median"])
     assert loop["accuracies"] in ("agrees", "differs", "too few trials")  # of so few any may come out
     assert "Keras: build, compile, fit, evaluate each trial" in done.stdout
     with open(tmp_path / "runs.csv", newline="") as stream:
@@ -39,9 +41,9 @@ def test_two_contenders_train_the_same_and_the_tables_say_so(tmp_path):
 
 def test_what_is_not_named_keeps_its_place_unless_the_machine_is_another(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(command.sys, "argv", ["benchmarks", "iris", "--results", str(tmp_path)])
-    new = [run(OURS, written=2.0), run("keras_loop", written=6.0)]
+    new = [run(OURS, to_tables=2.0), run("keras_loop", to_tables=6.0)]
     monkeypatch.setattr(command, "timed", lambda asked: (new, 0))
-    table.write(tmp_path / "runs.csv", table.run_rows([run(OURS, written=1.0), run(OURS, work="cifar10")]))
+    table.write(tmp_path / "runs.csv", table.run_rows([run(OURS, to_tables=1.0), run(OURS, work="cifar10")]))
     table.write(tmp_path / "peak.csv", [{"size": 256, "operations_per_second": 1e9}])
     assert command.main() == 0
     assert table.read_runs(tmp_path / "runs.csv") == [*new, run(OURS, work="cifar10")]

@@ -13,7 +13,7 @@ def test_a_rate_is_that_of_all_processes():
 
 
 def test_the_ratio_of_a_whole_command_is_of_the_seconds_to_its_tables():
-    ours, theirs = run(OURS, seconds=9.0, written=5.0, busy=1.0), run("fit", seconds=21.0, written=20.0, busy=1.0)
+    ours, theirs = run(OURS, seconds=9.0, to_tables=5.0, busy=1.0), run("fit", seconds=21.0, to_tables=20.0, busy=1.0)
     assert table.ratio(ours, theirs) == 4
 
 
@@ -24,15 +24,15 @@ def test_the_ratio_of_a_rate_is_of_samples_a_second():
 
 def test_ratios_are_of_runs_in_the_same_turn():
     runs = [
-        run(OURS, 1, written=1.0),
-        run("fit", 1, seconds=3.0, written=2.0),
-        run(OURS, 2, written=10.0),
-        run("fit", 2, seconds=43.0, written=40.0),
+        run(OURS, 1, to_tables=1.0),
+        run("fit", 1, seconds=3.0, to_tables=2.0),
+        run(OURS, 2, to_tables=10.0),
+        run("fit", 2, seconds=43.0, to_tables=40.0),
     ]
     ours, fit = table.summary_rows(runs)
     assert (fit["ratio_lowest"], fit["ratio_median"], fit["ratio_highest"]) == (2, 3, 4)
     assert ours["ratio_median"] == 1
-    assert (fit["tables_seconds_median"], fit["seconds_median"]) == (21, 23)
+    assert (fit["seconds_to_tables_median"], fit["seconds_median"]) == (21, 23)
 
 
 def test_without_this_project_nothing_is_compared():
@@ -54,6 +54,24 @@ def test_the_share_of_the_peak():
 def test_a_disagreement_is_told():
     runs = [run(OURS, accuracies=((0.9, 0.91, 0.92),)), run("fit", accuracies=((0.1, 0.11, 0.12),))]
     assert "0.1100 differs" in table.text(table.summary_rows(runs))
+
+
+def test_a_whole_command_shows_its_seconds_and_a_rate_its_share_of_the_peak():
+    runs = [run(OURS, seconds=9.26, to_tables=5.04), run(OURS, work="cifar10", samples=800, busy=8.0)]
+    whole, rate = table.text(table.summary_rows(runs, 1e6, {"cifar10": 2500})).split("\n\nLeNet")
+    assert "| seconds to the tables | ratio | test accuracy | to the end |" in whole
+    assert whole.endswith("| 5.0 | 1.00 | 0.7000 | 9.3 |")
+    assert "| samples a second | ratio | test accuracy | of the peak |" in rate
+    assert rate.endswith("| 100 | 1.00 | 0.7000 | 25.0 % |")
+
+
+def test_runs_of_former_columns_are_known(tmp_path):
+    path = tmp_path / "runs.csv"
+    assert not table.has_other_columns(path)
+    table.write(path, table.run_rows([run("fit")]))
+    assert not table.has_other_columns(path)
+    path.write_text(path.read_text().replace("seconds_to_tables,", "other,"))
+    assert table.has_other_columns(path)
 
 
 def test_every_run_can_be_read_back(tmp_path):

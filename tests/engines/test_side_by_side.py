@@ -75,6 +75,7 @@ def outcome(result):
         iris(units=8, protocol={"select": "validation_loss", "patience": 1, "epochs": 8, "learning_rate": 0.3}),
         SMALL["sigmoid"],
         iris(units=10, data=RESAMPLED),
+        dataclasses.replace(DIGITS, data=Data("digits", test_fraction=0.2, split_seed=None), protocol=SPARSE),
         iris(units=6, data={**RESAMPLED, "validation_fraction": 0.25}, protocol={"select": "validation_accuracy"}),
     ],
 )
@@ -274,9 +275,14 @@ def test_a_seed_that_has_no_split_fails_in_its_own_turn(keras):
     data = Data(outlier, test_fraction=0.2, labels="one_hot", **RESAMPLED)
     unlucky = [seed for seed in range(20) if 7 not in _rows(datasets.load(data), data, seed)["train"]]
     assert unlucky
-    results = trained(dataclasses.replace(iris(units=4), data=data), seeds(*range(20)))
+    configuration, trainer = dataclasses.replace(iris(units=4), data=data), Trainer(datasets.load(data))
+    results = trained(configuration, seeds(*range(20)), trainer)
+    assert has_lanes(trainer._held[2])
     assert [result.seed for result in results if result.status == "failed"] == unlucky
-    assert all("float32 cannot hold" in result.error for result in results if result.status == "failed")
+    for result in results:
+        (alone,) = trained(configuration, seeds(result.seed))
+        assert outcome(result) == outcome(alone)
+        assert result.status == "ok" or "float32 cannot hold" in result.error
 
 
 def test_a_seed_whose_network_has_other_shapes_fails_and_leaves_the_others_alone(keras):

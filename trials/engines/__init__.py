@@ -39,10 +39,9 @@ def graph_session(
     from trials.engines.rows import as_row
     from trials.engines.side_by_side import SideBySide
 
-    x = parts["train"][0]
     drawing = Drawing(configuration, classes, resembles=former is not None)
-    drawing.begin(seeds[0], x.shape[1:], seeds[1:])
-    row = as_row(drawing.template, configuration, x)
+    drawing.begin(seeds[0], parts["train"][0].shape[1:], seeds[1:])
+    row = as_row(drawing.template, configuration, parts)
     if row is None:
         return GraphSession(configuration, classes, drawing)
     return SideBySide(configuration, row, drawing, former)

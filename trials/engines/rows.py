@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from trials.engines.fused_adam import is_plain
 from trials.engines.model import keras_loss, keras_optimizer
 from trials.experiment import Configuration, Identifier
+from trials.splits import Parts
 
 MOST_PARAMETERS, MOST_NUMBERS, MOST_OUTPUTS = 20_000, 1_000_000, 100_000
 """Of the network, in the training samples, and of a layer for a batch: beyond, arithmetic is what takes time, idle
 lanes take theirs, and all together take memory."""
-MOST_OWN_NUMBERS = MOST_NUMBERS // 8
-"In the training samples, where every lane has its own."
+MOST_OWN_NUMBERS = MOST_NUMBERS // 4
+"In all parts, where every lane has its own."
 LOSSES = {"categorical_crossentropy", "sparse_categorical_crossentropy", "binary_crossentropy", "mean_squared_error"}
 USUAL = {"axis": -1, "reduction": "sum_over_batch_size", "ignore_class": None}
 ACTIVATIONS = {"linear", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "celu", "exponential"}
@@ -37,11 +37,10 @@ class Row:
     key: str
 
 
-def as_row(model: Any, configuration: Configuration, x: np.ndarray) -> Row | None:
-    """The layers of a fresh model that, with its protocol, can be trained side by side on `x`; None of any other."""
-    protocol, data = configuration.protocol, configuration.data
-    much = x.size > (MOST_OWN_NUMBERS if data.resampled else MOST_NUMBERS)
-    if much or protocol.class_weight or tf.config.list_logical_devices("GPU"):
+def as_row(model: Any, configuration: Configuration, parts: Parts) -> Row | None:
+    """The layers of a fresh model that, with its protocol, can be trained side by side; None of any other."""
+    protocol, data, x = configuration.protocol, configuration.data, parts["train"][0]
+    if _are_large(parts, data.resampled) or protocol.class_weight or tf.config.list_logical_devices("GPU"):
         return None
     layers = _in_a_row(model, x.shape[1:])
     if not layers or not all(map(_can_be_stacked, layers)) or model.count_params() > MOST_PARAMETERS:
@@ -53,6 +52,12 @@ def as_row(model: Any, configuration: Configuration, x: np.ndarray) -> Row | Non
         return None
     kinds = [(type(layer).__name__, _common(layer)) for layer in layers]
     return Row(layers, json.dumps([kinds, x.shape[1:], repr((protocol, data))], default=str))
+
+
+def _are_large(parts: Parts, own: bool) -> bool:
+    if own:
+        return sum(array.size for part in parts.values() for array in part) > MOST_OWN_NUMBERS
+    return parts["train"][0].size > MOST_NUMBERS
 
 
 def _in_a_row(model: Any, shape: tuple[int, ...]) -> list[Any]:

@@ -183,6 +183,7 @@ class SideBySide:
     def load(self, parts: Sequence[LaneParts]) -> None:
         """Takes the arrays of each lane, or those that all share, the first one's."""
         if self.configuration.data.resampled:
+            self._tensors = {}  # before the next ones are made
             columns = {name: zip(*(each[name] for each in parts), strict=True) for name in parts[0]}
             self._tensors = {name: tuple(tf.constant(self._stack(it)) for it in both) for name, both in columns.items()}
         elif self._held is not parts[0]:
