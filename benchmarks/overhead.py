@@ -20,6 +20,7 @@ from trials.engines.results import Unit
 from trials.environment import prepare_process
 from trials.experiment import Experiment
 from trials.run import Plan, Settings
+from trials.written import SUMS
 
 SIZES = {"iris": (10, 10), "lenet5_batch_32": (2, 2)}
 "By work, the trials and epochs of what is measured: trials of milliseconds, and of seconds."
@@ -90,5 +91,5 @@ def _runner(experiment: Experiment) -> tuple[float, float, float]:
         # the journal is written with each trial, so that its time is that of the last result
         files = Path(folder) / experiment.name
         trained = (files / "journal.jsonl").stat().st_mtime
-        written = max(table.stat().st_mtime for table in files.glob("*.csv"))
+        written = (files / SUMS).stat().st_ctime  # when the checksums of the tables took their place, last of all
         return ended - started, written - trained, time.time() - written - (time.perf_counter() - ended)

@@ -226,7 +226,7 @@ def test_tables_that_cannot_be_written_are_told_in_a_sentence(tmp_path):
     folder.begin("cpu")
     (tmp_path / "r" / ".run.json.part").mkdir()
     (tmp_path / "r" / ".a.csv.part").mkdir()
-    for write in (lambda: folder.write_json("run.json", {}), lambda: folder.write_table("a.csv", ["x"], [])):
+    for write in (lambda: folder.write_json("run.json", {}), lambda: folder.write_tables({"a.csv": (["x"], [])})):
         with pytest.raises(UserError, match="cannot be written: Is a directory"):
             write()
     folder.close()
@@ -331,7 +331,7 @@ def test_the_order_is_the_same_before_and_after_reading_the_journal(tmp_path):
 def test_a_table_reads_back_exactly(cells):
     with tempfile.TemporaryDirectory() as path:
         folder = Folder(Path(path), {})
-        folder.write_table("t.csv", ("value", "end"), ({"value": cell, "end": "."} for cell in cells))
+        folder.write_tables({"t.csv": (("value", "end"), ({"value": cell, "end": "."} for cell in cells))})
         found = [row["value"] for row in rows(Path(path) / "t.csv")]
     for cell, text in zip(cells, found, strict=True):
         if isinstance(cell, float):
@@ -341,20 +341,20 @@ def test_a_table_reads_back_exactly(cells):
 
 
 def test_numpys_own_floats_read_back_too(tmp_path):
-    Folder(tmp_path, {}).write_table("t.csv", ("value",), [{"value": np.float64(0.1)}])
+    Folder(tmp_path, {}).write_tables({"t.csv": (("value",), [{"value": np.float64(0.1)}])})
     assert float(rows(tmp_path / "t.csv")[0]["value"]) == 0.1
 
 
 def test_a_table_is_replaced_as_a_whole_or_not_at_all(tmp_path):
     folder = Folder(tmp_path, {})
-    folder.write_table("t.csv", ("value",), [{"value": 1}])
+    folder.write_tables({"t.csv": (("value",), [{"value": 1}])})
 
     def interrupted():
         yield {"value": 2}
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        folder.write_table("t.csv", ("value",), interrupted())
+        folder.write_tables({"t.csv": (("value",), interrupted())})
     assert rows(tmp_path / "t.csv") == [{"value": "1"}]
 
 

@@ -13,13 +13,18 @@ from tests.conftest import ROOT
 from tests.stored import EXPERIMENT, opened, record, written
 from trials import written as writing
 from trials.tables import write_tables
-from trials.written import SUMS, read_sums, remove_table, replace_table
+from trials.written import SUMS, read_sums, replace_tables
 
 REFERENCE = ROOT / "results" / "reference"
 
 
 def put(table, content):
-    return replace_table(table, lambda stream: stream.write(content.decode()))
+    """Where the edited one is now that was there; None where there was none."""
+    return replace_tables(table.parent, {table.name: lambda stream: stream.write(content.decode())}).get(table.name)
+
+
+def remove(table):
+    return replace_tables(table.parent, {table.name: None}).get(table.name)
 
 
 class Killed(BaseException):
@@ -79,10 +84,10 @@ def test_writing_what_is_there_writes_nothing(tmp_path):
 
 def test_a_table_that_goes_is_kept_where_it_was_edited(tmp_path):
     put(tmp_path / "t.csv", b"1\n")
-    assert remove_table(tmp_path / "t.csv") is None
+    assert remove(tmp_path / "t.csv") is None
     put(tmp_path / "t.csv", b"1\n")
     (tmp_path / "t.csv").write_bytes(b"mine\n")
-    assert remove_table(tmp_path / "t.csv") == tmp_path / "t.csv.edited-1"
+    assert remove(tmp_path / "t.csv") == tmp_path / "t.csv.edited-1"
     assert sorted(path.name for path in tmp_path.iterdir()) == [SUMS, "t.csv.edited-1"]
     assert read_sums(tmp_path) == {}
 

@@ -28,7 +28,7 @@ def configuration_key(configuration: Configuration) -> dict[str, Any]:
         {
             "variant": configuration.variant.name,
             "builder": builder.__name__,
-            "source": _source(builder),
+            "source": source_of(builder),
             "options": configuration.options,
             "values": dict(configuration.values),
             "protocol": asdict(configuration.protocol),
@@ -38,8 +38,8 @@ def configuration_key(configuration: Configuration) -> dict[str, Any]:
 
 
 @functools.cache
-def _source(builder: Callable[..., Any]) -> str:
-    """As it was when its process first asked: what runs does not change with its file."""
+def source_of(builder: Callable[..., Any]) -> str:
+    """Its hash when its process first asked: what runs does not change with its file."""
     return source_hash(builder)
 
 

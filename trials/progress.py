@@ -4,7 +4,7 @@ import sys
 
 from tqdm import tqdm
 
-FORMAT = "{desc} |{bar}| {percentage:3.0f} %  {elapsed} gone, {remaining} left"
+FORMAT = "{desc}, epochs {n}/{total} |{bar}| {percentage:3.0f} %  {elapsed} gone, {remaining} left"
 
 
 class Progress:
@@ -15,6 +15,7 @@ class Progress:
         interactive = sys.stderr.isatty()
         self.bar = tqdm(
             total=0,
+            delay=1e-3,  # not before it is known how many trials there are
             disable=quiet,
             bar_format=FORMAT,
             mininterval=0.2 if interactive else 15,
@@ -33,7 +34,6 @@ class Progress:
     def epochs(self, count: int) -> None:
         """So many more epochs are trained."""
         self.bar.update(min(count, int(self.bar.total or 0) - self.bar.n))  # a dead worker's epochs count once
-        self._label()
 
     def trial(self, untrained: int) -> None:
         """A trial has ended, so many epochs early."""
@@ -42,9 +42,7 @@ class Progress:
         self._label()
 
     def _label(self) -> None:
-        self.bar.set_description_str(
-            f"trials {self.done}/{self.trials}, epochs {self.bar.n}/{self.bar.total}", refresh=False
-        )
+        self.bar.set_description_str(f"trials {self.done}/{self.trials}", refresh=False)
 
     def write(self, line: str) -> None:
         """A line above the bar."""

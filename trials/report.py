@@ -15,7 +15,7 @@ from trials.errors import UserError
 from trials.experiment import Experiment
 from trials.journal import Record, Row
 from trials.splits import counts
-from trials.store import Folder
+from trials.store import Folder, Table
 from trials.tables import grouped, write_tables
 
 MOST_COMPARISONS = 20
@@ -36,15 +36,17 @@ def write(folder: Folder, declared: Experiment, extent: tuple[int, int] | None) 
     `extent` is the number of samples and of those in a fixed test set, None where the data cannot be had any more.
     """
     test_size = None if extent is None else counts(declared.data, *extent)["test"]
-    summary = write_tables(folder, declared, test_size)
     records = folder.ordered(declared)
     groups = grouped(records)
     configurations = [comparisons.measured(group, declared.data.test_fraction) for group in groups]
     compared = comparisons.comparison_rows(configurations)
-    folder.write_table("comparisons.csv", comparisons.COLUMNS, compared)
     conclusion = " ".join([comparisons.conclusion(configurations, compared), *_flattery(configurations, groups)])
     figures = published.rows_of(declared, records, folder.header["data"])
-    folder.write_table("published.csv", published.COLUMNS, figures)
+    further: dict[str, Table] = {
+        "comparisons.csv": (comparisons.COLUMNS, compared),
+        "published.csv": (published.COLUMNS, figures),
+    }
+    summary = write_tables(folder, declared, test_size, further)
     source = f" ({declared.source})" if declared.source else ""
     blocks = [
         f"{declared.name}{source}: test accuracy (a fraction) over n trials",

@@ -98,9 +98,9 @@ def _header(experiment: Experiment, settings: Settings, samples: Any, declaratio
 
 def _builder(builder: Any) -> dict[str, str]:
     """Which function, and the hash of the code that makes it."""
-    from trials.sources import source_hash
+    from trials.keys import source_of
 
-    return {"function": f"{builder.__module__}.{builder.__name__}", "source sha256": source_hash(builder)}
+    return {"function": f"{builder.__module__}.{builder.__name__}", "source sha256": source_of(builder)}
 
 
 def _check_sendable(configurations: Sequence[Any]) -> None:

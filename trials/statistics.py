@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import mean as exact_mean  # of equal values: that value
 from typing import Any
 
@@ -26,17 +26,6 @@ ENUMERATED = 16  # up to so many pairs every pattern of signs is tried
 LEVEL = 0.05
 POWER = 0.8
 ROUNDING = 1e-9  # accuracies are k / N in 64 bits: differences nearer than this are equal
-
-
-def _batch(n: int) -> int:
-    """How many resamples of n values are drawn at a time: such that they take no more than 32 MB."""
-    return max(1, min(RESAMPLES, MOST_DRAWN // n))
-
-
-def _batches(n: int) -> Iterator[int]:
-    """The sizes of the batches in which `RESAMPLES` resamples of n values are drawn."""
-    for start in range(0, RESAMPLES, _batch(n)):
-        yield min(_batch(n), RESAMPLES - start)
 
 
 def summarize(values: Sequence[float]) -> dict[str, float | None]:
@@ -76,28 +65,40 @@ def bca_interval(x: np.ndarray) -> tuple[float | None, float | None]:
     # written out: scipy.stats, which has it, takes longer to import than all tables take to make
     from scipy.special import ndtr, ndtri
 
-    rows = tuple(_batches(len(x)))
-    resamples = _kept_resamples if len(rows) == 1 else _resamples
-    means = np.concatenate([x[places].mean(axis=1) for places in resamples(len(x), rows)])
-    below = np.count_nonzero(means < x.mean()) + np.count_nonzero(means <= x.mean())
+    pulls = x - x.mean()
+    shifts = _resampled_means(pulls)
+    below = np.count_nonzero(shifts < -ROUNDING) + np.count_nonzero(shifts <= ROUNDING)
     correction = ndtri(below / (2 * RESAMPLES))
-    pulls = x - x.mean()  # what the mean without a value lacks of it, up to a factor that cancels
+    # by what the mean lacks without a value, up to a factor that cancels
     acceleration = np.sum(pulls**3) / (6 * np.sum(pulls**2) ** 1.5)
     shifted = correction + ndtri([LEVEL / 2, 1 - LEVEL / 2])
-    low, high = np.quantile(means, ndtr(correction + shifted / (1 - acceleration * shifted)))
+    levels = ndtr(correction + shifted / (1 - acceleration * shifted))
+    low, high = x.mean() + np.interp(levels * (RESAMPLES - 1), np.arange(RESAMPLES), np.sort(shifts))
     return float(low), float(high)
 
 
-def _resamples(n: int, rows: Sequence[int]) -> Iterator[np.ndarray]:
-    """Which of n values each resample takes, so many resamples in each batch: the same for all sets of n values."""
+def _resampled_means(x: np.ndarray) -> np.ndarray:
+    """The means of resamples of `x`, shapes (n,) and (RESAMPLES,): of any n values the same places are drawn."""
+    # added up in one order, however many are drawn at a time
+    return np.concatenate([sum(x.take(row) for row in places) for places in _draws(len(x), len(x))]) / len(x)
+
+
+def _draws(below: int, n: int) -> Iterable[np.ndarray]:
+    """`RESAMPLES` columns of n whole numbers from 0 to below - 1, in batches of 32 MB at most: always the same."""
+    batch = max(1, MOST_DRAWN // n)
+    columns = tuple(min(batch, RESAMPLES - start) for start in range(0, RESAMPLES, batch))
+    return _kept_draws(below, n, columns) if len(columns) == 1 else _fresh_draws(below, n, columns)
+
+
+@functools.lru_cache(maxsize=2)
+def _kept_draws(below: int, n: int, columns: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    """For the next metric or pair, which has as many values: to draw takes longer than what is done with them."""
+    return tuple(_fresh_draws(below, n, columns))
+
+
+def _fresh_draws(below: int, n: int, columns: Iterable[int]) -> Iterator[np.ndarray]:
     numbers = np.random.default_rng(0)
-    return (numbers.integers(0, n, (number, n)) for number in rows)
-
-
-@functools.lru_cache(maxsize=1)
-def _kept_resamples(n: int, rows: tuple[int, ...]) -> tuple[np.ndarray, ...]:
-    """Kept for the next metric, which has as many values: to draw them is two thirds of an interval's time."""
-    return tuple(_resamples(n, rows))
+    return (numbers.integers(0, below, (number, n)).T.copy() for number in columns)
 
 
 def prediction_interval(groups: Sequence[Sequence[float]], runs: int) -> tuple[float, float, float] | None:
@@ -169,11 +170,8 @@ def sign_flip_p(d: np.ndarray) -> float | None:
         for value in d[1:]:
             sums = np.concatenate([sums + value, sums - value])
         return float(np.mean(np.abs(sums) >= reached))
-    numbers, found = np.random.default_rng(0), 0
-    for rows in _batches(len(d)):
-        signs = 2.0 * numbers.integers(0, 2, (rows, len(d))) - 1
-        found += int(np.count_nonzero(np.abs(signs @ d) >= reached))
-    return float((found + 1) / (RESAMPLES + 1))
+    sums = np.concatenate([d @ (2.0 * coins - 1) for coins in _draws(2, len(d))])
+    return float((np.count_nonzero(np.abs(sums) >= reached) + 1) / (RESAMPLES + 1))
 
 
 def t_p(mean: float, error: float, degrees: int) -> float | None:
@@ -254,7 +252,6 @@ def selection_bias(accuracies: np.ndarray) -> float | None:
         return None
     means = x.mean(axis=1)
     deviations = np.where(np.ptp(x, axis=1, keepdims=True) > ROUNDING, x - means[:, None], 0)
-    numbers, even = np.random.default_rng(0), np.full(n, 1 / n)
-    gains = np.concatenate([numbers.multinomial(n, even, rows) / n @ deviations.T for rows in _batches(n)])
+    gains = np.stack([_resampled_means(row) for row in deviations], axis=1)
     best = np.round((means + gains) / ROUNDING).argmax(axis=1)  # of equal ones the first, whatever rounding says
     return float(np.take_along_axis(gains, best[:, None], axis=1).mean())

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import functools
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,6 +29,9 @@ from trials.journal import (
 )
 from trials.journal_end import JournalEnd
 from trials.keys import Place, at, configuration_place, difference, differences, plain, weights_name
+
+Table = tuple[Sequence[str], Iterable[Row]]
+"The columns of a table, and its rows: of a row, what the columns name."
 
 
 class Folder:
@@ -310,27 +314,15 @@ class Folder:
 
         return sorted(self.records.values(), key=order)
 
-    def write_table(self, name: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
-        """One CSV file, replaced as a whole. Floats read back exactly; None is an empty cell.
+    def write_tables(self, tables: Mapping[str, Table | None]) -> None:
+        """CSV files by name, replaced together and each as a whole. Floats read back exactly; None is an empty cell.
 
-        One that somebody has edited is kept under another name.
+        A table of None is taken away. One that somebody has edited is kept under another name.
         """
-
-        def write(stream: TextIO) -> None:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(columns)
-            writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
-
-        with self._writing(name):
-            self._tell_edited(name, written.replace_table(self.path / name, write))
-
-    def remove_table(self, name: str) -> None:
-        """Takes away a table that no trial fills any more."""
-        with self._writing(name):
-            self._tell_edited(name, written.remove_table(self.path / name))
-
-    def _tell_edited(self, name: str, aside: Path | None) -> None:
-        if aside is not None:
+        writing = {name: functools.partial(_write_csv, table) if table else None for name, table in tables.items()}
+        with self._writing("tables"):
+            asides = written.replace_tables(self.path, writing)
+        for name, aside in asides.items():
             self.problems.append(f"{self.path / name} was not as it had been written: it is kept as {aside.name}.")
 
     def amend_run_record(self, name: str, value: Any) -> None:
@@ -346,11 +338,11 @@ class Folder:
 
     @contextlib.contextmanager
     def _writing(self, name: str) -> Iterator[None]:
-        """Raises UserError where the file cannot be written."""
+        """Raises UserError where a file cannot be written, of this name where the error has none."""
         try:
             yield
         except OSError as error:
-            raise self._unwritable(f"{error.strerror or error} ({name})") from error
+            raise self._unwritable(f"{error.strerror or error} ({Path(error.filename or name).name})") from error
 
 
 def _asked_again(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
@@ -363,6 +355,13 @@ def _asked_again(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> s
 
 def _sortable(value: Any) -> tuple[bool, Any]:
     return (False, value) if isinstance(value, (int, float)) else (True, str(value))
+
+
+def _write_csv(table: Table, stream: TextIO) -> None:
+    columns, rows = table
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
 
 
 def _cell(value: Any) -> Any:

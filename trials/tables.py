@@ -1,12 +1,12 @@
 """The tables of a results folder, derived from its records."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from trials import statistics
 from trials.experiment import BATCH_LOSS, METRICS, Experiment
 from trials.journal import Record, Row, epoch_row
-from trials.store import Folder
+from trials.store import Folder, Table
 
 RESULT_COLUMNS = ("trial", "seed", "status", "epochs", "best_epoch", *METRICS, "parameters", "error")
 BINOMIAL = "test_accuracy_binomial_se"
@@ -14,38 +14,36 @@ BATCH_NORM_COLUMNS = ("channel", "gamma", "beta", "moving_mean", "moving_varianc
 TIMING_COLUMNS = ("trial", "seed", "engine", "epochs", "seconds", "finished", "host")
 
 
-def write_tables(folder: Folder, experiment: Experiment, test_size: int | None = None) -> list[Row]:
+def write_tables(
+    folder: Folder, experiment: Experiment, test_size: int | None = None, further: Mapping[str, Table] | None = None
+) -> list[Row]:
     """Derives trials.csv, epochs.csv, summary.csv, timings.csv and, where recorded, batch_norm.csv.
 
-    `test_size` is the number of test samples, where it is known. Returns the summary's rows.
+    `test_size` is the number of test samples, where it is known, `further` what is written with them. Returns the
+    summary's rows.
     """
-    records = folder.ordered(experiment)
-    swept = tuple(folder.header["swept"])
-    which = ("experiment", "variant", *swept)
-    folder.write_table(
-        "trials.csv", (*which, *RESULT_COLUMNS), (_trial_row(experiment.name, record) for record in records)
-    )
-    metrics = (*METRICS, BATCH_LOSS) if any(map(_has_batch_loss, records)) else METRICS
-    folder.write_table(
-        "epochs.csv",
-        (*which, "trial", "seed", "epoch", *metrics),
-        (row for record in records for row in _epoch_rows(experiment.name, record)),
-    )
-    if any(record.result.batch_norm for record in records):
-        folder.write_table(
-            "batch_norm.csv",
-            ("variant", *swept, "trial", "layer", *BATCH_NORM_COLUMNS),
-            (row for record in records for row in _batch_norm_rows(record)),
-        )
-    else:
-        folder.remove_table("batch_norm.csv")
-    folder.write_table(
-        "timings.csv", (*which, *TIMING_COLUMNS), (_trial_row(experiment.name, record) for record in records)
-    )
+    records, swept = folder.ordered(experiment), tuple(folder.header["swept"])
     summary = [_summary_row(group, test_size) for group in grouped(records)]
     figures = tuple(f"{metric}_{suffix}" for metric in METRICS for suffix in statistics.SUFFIXES)
-    folder.write_table("summary.csv", ("variant", *swept, "n", "failed", *figures, BINOMIAL), summary)
+    of_summary = ("variant", *swept, "n", "failed", *figures, BINOMIAL), summary
+    of_trials = _of_trials(experiment.name, records, swept)
+    folder.write_tables({**of_trials, "summary.csv": of_summary, **(further or {})})
     return summary
+
+
+def _of_trials(experiment: str, records: Sequence[Record], swept: Sequence[str]) -> dict[str, Table | None]:
+    which = ("experiment", "variant", *swept)
+    metrics = (*METRICS, BATCH_LOSS) if any(map(_has_batch_loss, records)) else METRICS
+    trials = [_trial_row(experiment, record) for record in records]
+    epochs = (row for trial, record in zip(trials, records, strict=True) for row in _epoch_rows(trial, record))
+    batch_norm = [row for record in records for row in _batch_norm_rows(record)]
+    of_channels = ("variant", *swept, "trial", "layer", *BATCH_NORM_COLUMNS), batch_norm
+    return {
+        "trials.csv": ((*which, *RESULT_COLUMNS), trials),
+        "epochs.csv": ((*which, "trial", "seed", "epoch", *metrics), epochs),
+        "batch_norm.csv": of_channels if batch_norm else None,
+        "timings.csv": ((*which, *TIMING_COLUMNS), trials),
+    }
 
 
 def grouped(records: Sequence[Record]) -> list[list[Record]]:
@@ -88,8 +86,8 @@ def _trial_row(experiment: str, record: Record) -> Row:
     }
 
 
-def _epoch_rows(experiment: str, record: Record) -> Iterable[Row]:
-    trial = {**_trial_row(experiment, record), **dict.fromkeys(METRICS)}
+def _epoch_rows(trial: Row, record: Record) -> Iterable[Row]:
+    trial = {**trial, **dict.fromkeys(METRICS)}
     for epoch in record.result.curve:
         yield trial | epoch_row(epoch)
 

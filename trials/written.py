@@ -16,13 +16,17 @@ from typing import BinaryIO, TextIO
 
 SUMS = "SHA256SUMS"
 
+Write = Callable[[TextIO], object]
+"Writes a table's text."
+
 
 def replace(path: Path, content: bytes) -> None:
-    """Writes a file by atomic replacement."""
-    with _partial(path) as (partial, stream):
-        stream.write(content)
-    partial.replace(path)
-    sync(path.parent)
+    """Writes a file by atomic replacement. Raises OSError, whose `filename` is this one's, where it cannot be."""
+    with _naming(path):
+        with _partial(path) as (partial, stream):
+            stream.write(content)
+        partial.replace(path)
+        sync(path.parent)
 
 
 def sync(folder: Path) -> None:
@@ -34,6 +38,16 @@ def sync(folder: Path) -> None:
         os.fsync(number)
     finally:
         os.close(number)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """An error within is told of this file, whatever it is called meanwhile."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 @contextmanager
@@ -51,51 +65,64 @@ def _partial(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
         raise
 
 
-def replace_table(path: Path, write: Callable[[TextIO], object]) -> Path | None:
-    """Writes a table. Returns where an edited one is now, None where it was not edited.
+def replace_tables(folder: Path, tables: Mapping[str, Write | None]) -> dict[str, Path]:
+    """Writes tables, by file name, and takes away those that are None; returns where edited ones are now.
 
-    The old checksum and the new one both stand in SHA256SUMS while the table is replaced, so that a run which is
-    killed at any moment leaves nothing that looks edited.
+    They take their places together. The old checksums and the new ones both stand in SHA256SUMS meanwhile, so that a
+    run which is killed at any moment leaves nothing that looks edited. Raises OSError, with the `filename` of the
+    table, where one cannot be written; none is replaced before all are.
     """
+    partials: dict[str, Path | None] = {}
+    try:
+        for name, write in tables.items():
+            with _naming(folder / name):
+                partials[name] = None if write is None else _written(folder / name, write)
+        return _take_their_places(folder, partials)
+    except OSError:
+        for partial in filter(None, partials.values()):
+            partial.unlink(missing_ok=True)
+        raise
+
+
+def _written(path: Path, write: Write) -> Path:
     with _partial(path) as (partial, stream):
         # half a surrogate, as in a strange path, is written as an escape
         text = io.TextIOWrapper(stream, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
         write(text)
         text.detach()
-    try:
-        return _take_its_place(partial, path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
+    return partial
 
 
-def _take_its_place(partial: Path, path: Path) -> Path | None:
-    sums, there, new = read_sums(path.parent), _sum_of_file(path), _sum_of_file(partial) or ""
-    if there == new and sums.get(path.name) == [new]:
-        partial.unlink()
-        return None
-    aside = _edited_aside(path, there, sums, new)
-    before = sums.get(path.name, [there] if there else [])
-    _write_sums(path.parent, {**sums, path.name: [*before, new]})
-    partial.replace(path)
-    sync(path.parent)
-    _write_sums(path.parent, {**sums, path.name: [new]})
+def _take_their_places(folder: Path, partials: Mapping[str, Path | None]) -> dict[str, Path]:
+    """Those without a partial file go."""
+    sums = read_sums(folder)
+    there = {name: _sums_of_file(folder / name) for name in partials}
+    new = {name: _sums_of_file(partial) for name, partial in partials.items()}
+    changed = [name for name in partials if not there[name] == new[name] == sums.get(name, [])]
+    for partial in (partials[name] for name in partials if name not in changed):
+        if partial is not None:
+            partial.unlink()
+    if not changed:
+        return {}
+    both = {name: [*sums.get(name, there[name]), *new[name]] for name in changed}
+    aside = {name: _aside(folder / name) for name in changed if not set(there[name]) <= set(both[name])}
+    _write_sums(folder, {**sums, **both})
+    for name in changed:
+        with _naming(folder / name):
+            _take_its_place(partials[name], folder / name)
+    sync(folder)
+    _write_sums(folder, {**sums, **{name: new[name] for name in changed}})
     return aside
 
 
-def remove_table(path: Path) -> Path | None:
-    """Takes a table away. Returns where an edited one is now, None where it was not edited."""
-    sums = read_sums(path.parent)
-    aside = _edited_aside(path, _sum_of_file(path), sums)
-    path.unlink(missing_ok=True)
-    if sums.pop(path.name, None) is not None:
-        _write_sums(path.parent, sums)
-    return aside
+def _take_its_place(partial: Path | None, path: Path) -> None:
+    if partial is None:
+        path.unlink(missing_ok=True)
+    else:
+        partial.replace(path)
 
 
-def _edited_aside(path: Path, there: str | None, sums: Mapping[str, Sequence[str]], *to_be: str) -> Path | None:
-    if there is None or path.name not in sums or there in (*sums[path.name], *to_be):
-        return None
+def _aside(path: Path) -> Path:
     number = 1
     while (aside := path.with_name(f"{path.name}.edited-{number}")).exists():
         number += 1
@@ -127,9 +154,12 @@ def checksum(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _sum_of_file(path: Path) -> str | None:
+def _sums_of_file(path: Path | None) -> list[str]:
+    """The checksum of a file; none where there is no such file."""
+    if path is None:
+        return []
     try:
         with open(path, "rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+            return [hashlib.file_digest(stream, "sha256").hexdigest()]
     except FileNotFoundError:
-        return None
+        return []

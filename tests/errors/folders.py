@@ -190,7 +190,7 @@ FOLDERS = [
     ),
     Case(adding, ("cannot be written", "weights", "the same command continues.")),
     Case(lambda: adding(fresh=True), ("cannot be written", "the same command continues, without --fresh.")),
-    told(REPORT, "cannot be written", "trials.csv", "--results DIR", arrange=spoiled(".SHA256SUMS.part")),
+    told(REPORT, "cannot be written", "(SHA256SUMS)", "--results DIR", arrange=spoiled(".SHA256SUMS.part")),
     told(f"{REPORT} results/iris_hidden_units", "twice", arrange=results()),
     told(BOTH, "iris and digits", "Train both", arrange=two(**read_otherwise(source="digits"), **OTHER_SAMPLES)),
     told(BOTH, "test_fraction is 0.2 and 0.5", "Train both", arrange=two(**read_otherwise(test_fraction=0.5))),
