@@ -66,7 +66,8 @@ def run(name: str, who: str, trials: int, epochs: int, repetition: int) -> Run:
         output = _output(who, command)
         seconds = time.perf_counter() - started
         tables = folder if contender.module else folder / experiment.name
-        to_tables = max(path.stat().st_mtime for path in tables.glob("*.csv")) - began
+        # when the last took its place: ours are written under other names first
+        to_tables = max(path.stat().st_ctime for path in tables.glob("*.csv")) - began
         busy = sum(json.loads(output.splitlines()[-1])) if contender.module else _busy(tables)
         accuracies = _accuracies(tables, experiment.trials)
     samples = samples_trained(work, trials, epochs, processes)

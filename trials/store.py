@@ -361,11 +361,7 @@ def _write_csv(table: Table, stream: TextIO) -> None:
     columns, rows = table
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
-
-
-def _cell(value: Any) -> Any:
-    return "" if value is None else repr(float(value)) if isinstance(value, float) else value
+    writer.writerows([row.get(column) for column in columns] for row in rows)
 
 
 def _short(value: Any) -> str:
