@@ -164,9 +164,11 @@ def limits(products: Mapping[int, float], overhead: Sequence[Mapping[str, Any]])
         rows = [row for row in overhead if row["work"] == work]
         columns = ("overhead", "engine_seconds", "checks_seconds", "page_seconds")
         share, engine, checks, page = (statistics.median(row[name] for row in rows) for name in columns)
+        low, _, high = statistics.quantiles([row["overhead"] for row in rows], n=4, method="inclusive")
         told.append(
-            f"Progress, journal and tables add {100 * share:.1f} % to {rows[0]['trials']} trials of "
-            f"`{WORKS[work].experiment}` that take {engine:.1f} s in the same process; the checks of their models "
-            f"before the first take {checks:.2f} s, figures and page at the end {page:.2f} s more."
+            f"Progress, journal and tables add {100 * share:.1f} % ({100 * low:.1f} to {100 * high:.1f} in half of "
+            f"{len(rows)} turns) to {rows[0]['trials']} trials of `{WORKS[work].experiment}` that take {engine:.1f} s "
+            f"in the same process; the checks of their models before the first take {checks:.2f} s, figures and page "
+            f"at the end {page:.2f} s more."
         )
     return " ".join(told)

@@ -96,11 +96,12 @@ def test_the_limits_are_told():
     apart = {"checks_seconds": 0.25, "page_seconds": 1.5}
     overhead = [
         {"work": work, "overhead": share, "trials": trials, "engine_seconds": 10 * share, **apart}
-        for work, trials, shares in (("iris", 100, (0.1, 0.2, 0.6)), ("lenet5_batch_32", 2, (0.01,)))
+        for work, trials, shares in (("iris", 100, (0.1, 0.2, 0.6)), ("lenet5_batch_32", 2, (0.01, 0.01)))
         for share in shares
     ]
     told = table.limits({256: 1e9, 512: 3e9}, overhead)
     assert "The peak, 3 billion" in told and "512x512" in told
-    assert "tables add 20.0 % to 100 trials of `iris_hidden_units` that take 2.0 s" in told
-    assert "tables add 1.0 % to 2 trials of `lenet5_mnist` that take 0.1 s" in told
+    assert "tables add 20.0 % (15.0 to 40.0 in half of 3 turns) to 100 trials of `iris_hidden_units`" in told
+    assert "`iris_hidden_units` that take 2.0 s" in told
+    assert "tables add 1.0 % (1.0 to 1.0 in half of 2 turns) to 2 trials of `lenet5_mnist` that take 0.1 s" in told
     assert "before the first take 0.25 s" in told and "at the end 1.50 s more" in told
