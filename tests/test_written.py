@@ -20,7 +20,16 @@ REFERENCE = ROOT / "results" / "reference"
 
 def put(table, content):
     """Where the edited one is now that was there; None where there was none."""
-    return replace_tables(table.parent, {table.name: lambda stream: stream.write(content.decode())}).get(table.name)
+    return put_all(table.parent, **{table.name: content}).get(table.name)
+
+
+def put_all(folder, **contents):
+    """Contents of None take their table away."""
+
+    def writer(content):
+        return content if content is None else lambda stream: stream.write(content.decode())
+
+    return replace_tables(folder, {name: writer(content) for name, content in contents.items()})
 
 
 def remove(table):
@@ -90,6 +99,35 @@ def test_a_table_that_goes_is_kept_where_it_was_edited(tmp_path):
     assert remove(tmp_path / "t.csv") == tmp_path / "t.csv.edited-1"
     assert sorted(path.name for path in tmp_path.iterdir()) == [SUMS, "t.csv.edited-1"]
     assert read_sums(tmp_path) == {}
+
+
+def test_where_one_table_cannot_be_written_all_stay_as_they_were(tmp_path):
+    put_all(tmp_path, **{"a.csv": b"1", "b.csv": b"1", "c.csv": b"1"})
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    (tmp_path / ".b.csv.part").mkdir()
+    with pytest.raises(IsADirectoryError) as error:
+        put_all(tmp_path, **{"a.csv": b"2", "b.csv": b"2", "c.csv": None})
+    assert error.value.filename == str(tmp_path / "b.csv")
+    (tmp_path / ".b.csv.part").rmdir()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("steps", range(6))
+def test_tables_killed_while_they_take_their_places_are_whole_and_named(tmp_path, steps, monkeypatch):
+    put_all(tmp_path, **{"a.csv": b"old a", "b.csv": b"old b", "c.csv": b"old c", "d.csv": b"other"})
+    with monkeypatch.context() as patch:
+        killed_after(steps, patch)
+        with contextlib.suppress(Killed):
+            put_all(tmp_path, **{"a.csv": b"new a", "b.csv": b"new b", "c.csv": None})
+    replaced = [name for name in "ab" if (tmp_path / f"{name}.csv").read_bytes() == b"new %s" % name.encode()]
+    assert replaced == ["a", "b"][: max(0, steps - 1)]  # the first step is that of SHA256SUMS
+    sums = read_sums(tmp_path)
+    for table in tmp_path.glob("*.csv"):
+        assert writing.checksum(table.read_bytes()) in sums[table.name]
+    assert put_all(tmp_path, **{"a.csv": b"3", "b.csv": b"3", "c.csv": None}) == {}
+    three, other = writing.checksum(b"3"), writing.checksum(b"other")
+    assert read_sums(tmp_path) == {"a.csv": [three], "b.csv": [three], "d.csv": [other]}
+    assert sorted(path.name for path in tmp_path.iterdir()) == [SUMS, "a.csv", "b.csv", "d.csv"]
 
 
 @pytest.mark.skipif(shutil.which("sha256sum") is None, reason="there is no sha256sum")

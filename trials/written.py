@@ -80,7 +80,8 @@ def replace_tables(folder: Path, tables: Mapping[str, Write | None]) -> dict[str
         return _take_their_places(folder, partials)
     except OSError:
         for partial in filter(None, partials.values()):
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):  # the first error is the one to tell
+                partial.unlink()
         raise
 
 
