@@ -144,6 +144,7 @@ def test_the_limit_counts_from_the_question_and_not_while_it_gets_ready(tmp_path
 
 def test_an_interrupt_waits_until_the_process_is_started_whichever_thread_takes_it():
     """A mask alone would hold back this thread's signals; the system gives them to another one."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored
     stop = threading.Event()
     thread = threading.Thread(target=stop.wait)
     thread.start()
@@ -159,4 +160,4 @@ def test_an_interrupt_waits_until_the_process_is_started_whichever_thread_takes_
         stop.set()
         thread.join()
     assert reached == ["the end of the block"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
