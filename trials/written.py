@@ -69,8 +69,8 @@ def replace_tables(folder: Path, tables: Mapping[str, Write | None]) -> dict[str
     """Writes tables, by file name, and takes away those that are None; returns where edited ones are now.
 
     They take their places together. The old checksums and the new ones both stand in SHA256SUMS meanwhile, so that a
-    run which is killed at any moment leaves nothing that looks edited. Raises OSError, with the `filename` of the
-    table, where one cannot be written; none is replaced before all are.
+    run which is killed at any moment leaves nothing that looks edited. Raises OSError, with the `filename` of what
+    cannot be written where that is known; no table is replaced before all are written.
     """
     partials: dict[str, Path | None] = {}
     try:
@@ -106,8 +106,8 @@ def _take_their_places(folder: Path, partials: Mapping[str, Path | None]) -> dic
     if not changed:
         return {}
     both = {name: [*sums.get(name, there[name]), *new[name]] for name in changed}
-    aside = {name: _aside(folder / name) for name in changed if not set(there[name]) <= set(both[name])}
     _write_sums(folder, {**sums, **both})
+    aside = {name: _aside(folder / name) for name in changed if not set(there[name]) <= set(both[name])}
     for name in changed:
         with _naming(folder / name):
             _take_its_place(partials[name], folder / name)

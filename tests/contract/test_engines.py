@@ -192,6 +192,7 @@ def trained(session, engines):
     """A whole training, and what the network then says of the test samples."""
     parts, protocol = engines.case.parts, engines.case.configuration.protocol
     result = run_trial(session, 1, SEED, (), protocol, parts, lambda: None)
+    assert (result.status, result.error) == ("ok", "")
     return result, np.asarray(session.model(parts["test"][0], training=False))
 
 
@@ -217,7 +218,6 @@ def test_a_whole_training_gives_the_figures_of_fit(engines):
     parts, fit = engines.case.parts, engines.fit
     ours, theirs = trained(engines.fast(parts), engines), trained(fit, engines)
     (fast, _), (oracle, _) = ours, theirs
-    assert (fast.status, fast.error) == ("ok", "")
     assert (fast.epochs, fast.best_epoch, fast.parameters) == (oracle.epochs, oracle.best_epoch, oracle.parameters)
     for mine, other in zip(fast.curve, oracle.curve, strict=True):
         assert (mine.validation is None, mine.test is None) == (other.validation is None, other.test is None)
