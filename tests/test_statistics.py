@@ -114,6 +114,12 @@ def test_the_bootstrap_interval_is_scipys_of_the_same_resamples(values):
     assert bca_interval(x / 30) == pytest.approx((interval.low / 30, interval.high / 30), rel=1e-12, abs=1e-12)
 
 
+@pytest.mark.parametrize("factor", [1e-9, 1e-7, 1e9])
+def test_the_bootstrap_interval_scales_with_its_values(factor):
+    scaled = np.array(bca_interval(factor * SKEWED)) / factor
+    assert scaled == pytest.approx(bca_interval(SKEWED), rel=1e-9)
+
+
 def test_the_bootstrap_interval_repeats_and_follows_the_skew():
     low, high = bca_interval(SKEWED)
     assert (low, high) == bca_interval(SKEWED.copy())

@@ -39,6 +39,7 @@ class Progress:
         """A trial has ended, so many epochs early."""
         self.done += 1
         self.bar.total = (self.bar.total or 0) - untrained
+        self.bar.n = min(self.bar.n, self.bar.total)  # where a dead worker's epochs had counted for those untrained
         self._label()
 
     def _label(self) -> None:

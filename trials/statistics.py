@@ -67,7 +67,8 @@ def bca_interval(x: np.ndarray) -> tuple[float | None, float | None]:
 
     pulls = x - x.mean()
     shifts = _resampled_means(pulls)
-    below = np.count_nonzero(shifts < -ROUNDING) + np.count_nonzero(shifts <= ROUNDING)
+    equal = ROUNDING * np.abs(x).max()  # losses may be as small as that
+    below = np.count_nonzero(shifts < -equal) + np.count_nonzero(shifts <= equal)
     correction = ndtri(below / (2 * RESAMPLES))
     # by what the mean lacks without a value, up to a factor that cancels
     acceleration = np.sum(pulls**3) / (6 * np.sum(pulls**2) ** 1.5)
