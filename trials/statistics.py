@@ -79,13 +79,14 @@ def bca_interval(x: np.ndarray) -> tuple[float | None, float | None]:
 
 
 def _resampled_means(x: np.ndarray) -> np.ndarray:
-    """The means of resamples of `x`, shapes (n,) and (RESAMPLES,): of any n values the same places are drawn."""
+    """The means of resamples of `x`, shapes (..., n) and (..., RESAMPLES): the same places of any n values."""
+    n = x.shape[-1]
     # added up in one order, however many are drawn at a time
-    return np.concatenate([sum(x.take(row) for row in places) for places in _draws(len(x), len(x))]) / len(x)
+    return np.concatenate([sum(x.take(row, axis=-1) for row in places) for places in _draws(n, n)], axis=-1) / n
 
 
 def _draws(below: int, n: int) -> Iterable[np.ndarray]:
-    """`RESAMPLES` columns of n whole numbers from 0 to below - 1, in batches of 32 MB at most: always the same."""
+    """`RESAMPLES` columns of n whole numbers from 0 to below - 1, in batches of 32 MB each at most: always the same."""
     batch = max(1, MOST_DRAWN // n)
     columns = tuple(min(batch, RESAMPLES - start) for start in range(0, RESAMPLES, batch))
     return _kept_draws(below, n, columns) if len(columns) == 1 else _fresh_draws(below, n, columns)
@@ -253,6 +254,6 @@ def selection_bias(accuracies: np.ndarray) -> float | None:
         return None
     means = x.mean(axis=1)
     deviations = np.where(np.ptp(x, axis=1, keepdims=True) > ROUNDING, x - means[:, None], 0)
-    gains = np.stack([_resampled_means(row) for row in deviations], axis=1)
+    gains = _resampled_means(deviations).T
     best = np.round((means + gains) / ROUNDING).argmax(axis=1)  # of equal ones the first, whatever rounding says
     return float(np.take_along_axis(gains, best[:, None], axis=1).mean())

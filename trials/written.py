@@ -95,7 +95,7 @@ def _written(path: Path, write: Write) -> Path:
 
 
 def _take_their_places(folder: Path, partials: Mapping[str, Path | None]) -> dict[str, Path]:
-    """Those without a partial file go."""
+    """Those without a partial file go; returns where edited ones are now."""
     sums = read_sums(folder)
     there = {name: _sums_of_file(folder / name) for name in partials}
     new = {name: _sums_of_file(partial) for name, partial in partials.items()}
